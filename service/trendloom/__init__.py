@@ -1,0 +1,5 @@
+"""Fashion trends from dumps of dated social photos."""
+
+__all__ = ["__version__"]
+
+__version__ = "0.1.0"

@@ -1,0 +1,5 @@
+"""`python -m trendloom`."""
+
+from trendloom.cli import main
+
+main()

@@ -1,0 +1,38 @@
+"""The gate: arguments to one call each, errors to one line and an exit code."""
+
+from __future__ import annotations
+
+import sys
+
+import click
+
+from trendloom.cli import extras, stateless, workspace  # noqa: F401  they register their commands
+from trendloom.cli.door import app
+from trendloom.errors import TrendloomError
+
+__all__ = ["app", "main"]
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Runs the command line. Exit codes: 0 fine, 1 finished with failed items, 2 could not start, 130 interrupted."""
+    sys.exit(_run(arguments))
+
+
+def _run(arguments: list[str] | None) -> int:
+    try:
+        code = app(args=arguments, standalone_mode=False)
+    except TrendloomError as reason:
+        print(f"trendloom: {reason}", file=sys.stderr)
+        return 2
+    except click.ClickException as reason:
+        reason.show()
+        return 2
+    except (click.exceptions.Abort, KeyboardInterrupt):
+        print("trendloom: interrupted; run the same command again to go on", file=sys.stderr)
+        return 130
+    except click.exceptions.Exit as reason:
+        return reason.exit_code
+    except BrokenPipeError:  # the reader of stdout went away, as `head` does
+        sys.stderr.close()
+        return 0
+    return code if isinstance(code, int) else 0

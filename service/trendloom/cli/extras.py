@@ -1,0 +1,92 @@
+"""demo, doctor, --version."""
+
+from __future__ import annotations
+
+import platform
+import sys
+from importlib import metadata
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from trendloom import __version__
+from trendloom.cli.door import app, finish, settings
+
+__all__: list[str] = []
+
+_PARTS = ("numpy", "pillow", "onnxruntime", "faiss-cpu", "polars", "deltalake", "fastapi")
+_EXTRAS = {"heic": ("pillow-heif", "reads HEIC photos"), "train": ("torch", "trains and exports models")}
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"trendloom {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def options(
+    version: Annotated[bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version and end.")] = False,
+) -> None:
+    """Turns dumps of dated social photos into fashion trends, on your own machine."""
+
+
+@app.command()
+def doctor() -> None:
+    """Says what is installed, which model and engine would run, and what is missing."""
+    from trendloom.errors import TrendloomError  # noqa: PLC0415
+    from trendloom.vision import registry  # noqa: PLC0415
+
+    chosen = settings()
+    typer.echo(f"trendloom {__version__}, Python {platform.python_version()}, {platform.system()} {platform.machine()}, {chosen.threads} workers")
+    for name in _PARTS:
+        typer.echo(f"  {name} {_installed(name) or 'MISSING: pip install ' + name}")
+    for extra, (name, what) in _EXTRAS.items():
+        found = _installed(name)
+        typer.echo(f"  {name} {found}" if found else f"  {name} not installed: {what}; pip install 'trendloom[{extra}]'")
+    broken = False
+    try:
+        for card in registry.installed(chosen.models_dir):
+            loaded = registry.load(card.name, chosen.models_dir)
+            registry.verify(card)
+            mark = "would run" if card.name == chosen.model else "installed"
+            typer.echo(f"  model {loaded.identity}: {mark} on {loaded.engine}, {card.dim} dimensions, {card.image_size} px, files match their sha256")
+            typer.echo(f"  taxonomy {loaded.taxonomy.identity}: {sum(len(g.values) for g in loaded.taxonomy.groups)} values")
+    except TrendloomError as reason:
+        broken = True
+        typer.echo(f"  model: {reason}")
+    if broken:
+        raise typer.Exit(2)
+
+
+def _installed(name: str) -> str | None:
+    try:
+        return metadata.version(name)
+    except metadata.PackageNotFoundError:
+        return None
+
+
+@app.command()
+def demo(
+    folder: Annotated[Path, typer.Option(help="Where the drawn dump and its workspace go.")] = Path("demo"),
+    weeks: Annotated[int, typer.Option(help="Weeks of posts.", min=20, max=520)] = 78,
+    per_week: Annotated[int, typer.Option(help="Posts per week.", min=5, max=10_000)] = 45,
+    seed: Annotated[int, typer.Option(help="Another number, another dump.")] = 7,
+) -> None:
+    """Draws a dated dump of garments with planted trends, runs the whole path on it, and says what was found."""
+    from trendloom.cli.show import bar, out  # noqa: PLC0415
+    from trendloom.cli.workspace import run_all, views_of  # noqa: PLC0415
+    from trendloom.pipeline.demo import draw, findings  # noqa: PLC0415
+
+    chosen = settings()
+    with bar("drawing") as progress:
+        plan = draw(folder / "dump", weeks=weeks, per_week=per_week, seed=seed, workers=chosen.threads, progress=progress)
+    counts = run_all(folder / "dump", folder / "workspace", chosen)
+    for line in findings(plan, views_of(folder / "workspace", chosen, k=1)):
+        out.print(line, highlight=False, markup=False)
+    out.print(f"open the dashboard: {Path(sys.argv[0]).name} serve --workspace {folder / 'workspace'}", highlight=False, markup=False)
+    try:
+        finish(counts)
+    except typer.Exit:
+        out.print("(the demo breaks a few files on purpose, to show that the rest goes on)", highlight=False)

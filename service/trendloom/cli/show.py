@@ -1,0 +1,121 @@
+"""What people see: progress on stderr, tables and sparklines on stdout."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+
+import polars as pl
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, ProgressColumn, SpinnerColumn, Task, TextColumn, TimeRemainingColumn
+from rich.table import Table
+from rich.text import Text
+
+__all__ = ["bar", "err", "out", "phases", "sparkline", "status_line", "trend_table"]
+
+out = Console(soft_wrap=True)
+err = Console(stderr=True)
+
+_BLOCKS = "▁▂▃▄▅▆▇█"
+_EVERY_S = 10.0  # between progress lines where stderr is a file
+
+
+class _Rate(ProgressColumn):
+    """Photos per second."""
+
+    def render(self, task: Task) -> Text:
+        """Returns the rate as text."""
+        speed = task.finished_speed or task.speed
+        return Text("" if speed is None else f"{speed:,.0f}/s")
+
+
+@contextmanager
+def bar(what: str) -> Iterator[Callable[[int, int], None]]:
+    """Yields a callback (done, total) that draws a bar with rate and time left; plain lines where stderr is no terminal."""
+    if not err.is_terminal:
+        yield _lines(what)
+        return
+    columns = (TextColumn(what), BarColumn(), MofNCompleteColumn(), _Rate(), TimeRemainingColumn())
+    with Progress(*columns, console=err) as progress:
+        task = progress.add_task(what, total=None)
+        yield lambda done, total: progress.update(task, completed=done, total=total)
+
+
+def _lines(what: str) -> Callable[[int, int], None]:
+    start = last = time.monotonic()
+
+    def report(done: int, total: int) -> None:
+        nonlocal last
+        now = time.monotonic()
+        if now - last >= _EVERY_S or done == total:
+            last = now
+            rate = done / max(now - start, 1e-9)
+            left = (total - done) / max(rate, 1e-9)
+            print(f"{what}: {done:,} of {total:,}, {rate:,.0f}/s, {left:,.0f} s left", file=sys.stderr, flush=True)
+
+    return report
+
+
+@contextmanager
+def phases() -> Iterator[Callable[[str], None]]:
+    """Yields a callback that names the phase a study is in."""
+    if not err.is_terminal:
+        yield lambda name: print(f"{name} ...", file=sys.stderr, flush=True)
+        return
+    with Progress(SpinnerColumn(), TextColumn("{task.description}"), console=err, transient=True) as progress:
+        task = progress.add_task("", total=None)
+        yield lambda name: progress.update(task, description=name)
+
+
+def sparkline(values: list[float], width: int = 26) -> str:
+    """Returns values as blocks from zero to their largest, averaged down to `width` characters."""
+    if not values:
+        return ""
+    step = max(1, -(-len(values) // width))
+    first = len(values) % step
+    groups = ([values[:first]] if first else []) + [values[n : n + step] for n in range(first, len(values), step)]
+    means = [sum(g) / len(g) for g in groups]
+    top = max(means)
+    return "".join(_BLOCKS[0 if top <= 0 else round(v / top * (len(_BLOCKS) - 1))] for v in means)
+
+
+def status_line(counts: Mapping[str, int], what: str = "images") -> str:
+    """Returns counts by status in words, such as `2,474 images: 2,463 ok, 11 failed (5 unreadable, 6 truncated)`."""
+    total, ok = sum(counts.values()), counts.get("ok", 0)
+    failed = {name: n for name, n in counts.items() if name != "ok" and n}
+    words = f"{total:,} {what}: {ok:,} ok"
+    if failed:
+        parts = ", ".join(f"{n:,} {name.replace('_', ' ')}" for name, n in sorted(failed.items(), key=lambda p: (-p[1], p[0])))
+        words += f", {sum(failed.values()):,} failed ({parts})"
+    return words
+
+
+def _with_interval(value: float | None, low: float | None, high: float | None, form: str) -> str:
+    if value is None:
+        return "too few people"
+    if low is None or high is None:
+        return format(value, form)
+    return f"{value:{form}} ({low:{form}}-{high:{form}})"
+
+
+def trend_table(trends: pl.DataFrame, series: pl.DataFrame) -> Table:
+    """Returns the trend list as a table: rank, name, stage, share and growth with intervals, people, sparkline."""
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for name, side in (("#", "right"), ("trend", "left"), ("stage", "left"), ("share %", "left"), ("growth x", "left"), ("people", "right"), ("share over time", "left")):
+        table.add_column(name, justify="right" if side == "right" else "left", no_wrap=name != "trend")
+    shares = {str(t[0]): g["share"].fill_null(0.0).to_list() for t, g in series.sort("window_start").group_by(["trend_id"])}
+    colours = {"emerging": "dark_orange", "rising": "orange1", "fading": "steel_blue", "seasonal": "cyan"}
+    for row in trends.iter_rows(named=True):
+        share = [None if row[c] is None else 100 * row[c] for c in ("share", "share_low", "share_high")]
+        table.add_row(
+            str(row["rank"]),
+            row["label"],
+            Text(row["stage"], style=colours.get(row["stage"], "")),
+            _with_interval(share[0], share[1], share[2], ".1f"),
+            _with_interval(row["growth"], row["growth_low"], row["growth_high"], ".1f"),
+            "-" if row["authors"] is None else f"{row['authors']:,}",
+            sparkline(shares.get(row["trend_id"], [])),
+        )
+    return table

@@ -1,0 +1,257 @@
+"""run, ingest, trends, search, export, serve: everything that has a workspace."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from datetime import date
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from trendloom.cli.door import app, finish, settings
+from trendloom.errors import InputError
+
+if TYPE_CHECKING:
+    from trendloom.config import Settings
+    from trendloom.pipeline.ingest import Ingested
+    from trendloom.pipeline.views import Views
+    from trendloom.store import Workspace
+
+__all__ = ["ingest_into", "run_all", "show_trends", "views_of"]
+
+Src = Annotated[Path, typer.Argument(metavar="SRC", help="A folder of images, a folder with manifest.csv, or tar shards.", show_default=False)]
+Home = Annotated[Path, typer.Option("--workspace", "-w", help="The workspace folder.", show_default=False)]
+Format = Annotated[str, typer.Option(help="auto, folder, manifest, tar or files.")]
+Map = Annotated[list[str] | None, typer.Option("--map", metavar="FIELD=COLUMN", help="Another column or JSON field for a field; repeat it.", show_default=False)]
+Workers = Annotated[int | None, typer.Option(help="Worker threads; by default one per core.", show_default=False)]
+ModelName = Annotated[str | None, typer.Option("--model", help="A model that is installed.", show_default=False)]
+Retry = Annotated[bool, typer.Option("--retry", help="Look again at images that failed before.")]
+AsOf = Annotated[str | None, typer.Option("--as-of", metavar="DATE", help="Count only what was posted before this day.", show_default=False)]
+Window = Annotated[str | None, typer.Option(help="week or month; by default chosen from the data.", show_default=False)]
+Segment = Annotated[list[str] | None, typer.Option("--segment", metavar="FIELD=VALUE", help="Only posts of a country, platform or department.", show_default=False)]
+
+
+@app.command()
+def run(
+    src: Src,
+    workspace: Home,
+    format: Format = "auto",
+    map: Map = None,
+    as_of: AsOf = None,
+    window: Window = None,
+    retry: Retry = False,
+    workers: Workers = None,
+    model: ModelName = None,
+) -> None:
+    """Runs the whole path: photos in, tags, looks and trends out. Can be stopped and run again."""
+    chosen = settings(workers=workers, model=model)
+    counts = run_all(src, workspace, chosen, format=format, columns=map, as_of=as_of, window=window, retry=retry)
+    finish(counts)
+
+
+@app.command()
+def ingest(
+    src: Src,
+    workspace: Home,
+    format: Format = "auto",
+    map: Map = None,
+    retry: Retry = False,
+    workers: Workers = None,
+    model: ModelName = None,
+) -> None:
+    """Takes posts and photos into a workspace, with their tags; `run` also looks for trends."""
+    from trendloom.pipeline.ingest import statuses  # noqa: PLC0415
+
+    chosen = settings(workers=workers, model=model)
+    with ingest_into(src, workspace, chosen, format=format, columns=map, retry=retry) as (home, _):
+        counts = statuses(home)
+    finish(counts)
+
+
+def ingest_into(
+    src: Path, root: Path, chosen: Settings, *, format: str, columns: list[str] | None, retry: bool
+) -> AbstractContextManager[tuple[Workspace, Ingested]]:
+    """Returns a context that holds the workspace's lock; inside it everything of `src` is in the workspace."""
+    from contextlib import contextmanager  # noqa: PLC0415
+
+    from trendloom.cli.show import bar  # noqa: PLC0415
+    from trendloom.pipeline.ingest import ingest as take_in  # noqa: PLC0415
+    from trendloom.sources import open_source, parse_map, source_root  # noqa: PLC0415
+    from trendloom.store import Workspace  # noqa: PLC0415
+    from trendloom.vision import registry  # noqa: PLC0415
+
+    @contextmanager
+    def taken():  # type: ignore[no-untyped-def]  # the outer signature says it
+        source = open_source([src], format=format, columns=parse_map(columns or []))
+        loaded = registry.load(chosen.model, chosen.models_dir)
+        home = Workspace.create(root, model=loaded.identity, taxonomy=loaded.taxonomy.identity, source=str(source_root(src)))
+        with home.writing(), bar("photos") as progress:
+            found = take_in(home, source, loaded.encoder, loaded.tagger, workers=chosen.threads, retry=retry, progress=progress)
+            yield home, found
+
+    return taken()
+
+
+def run_all(
+    src: Path,
+    root: Path,
+    chosen: Settings,
+    *,
+    format: str = "auto",
+    columns: list[str] | None = None,
+    as_of: str | None = None,
+    window: str | None = None,
+    retry: bool = False,
+) -> dict[str, int]:
+    """Runs the whole path, prints the trends, and returns the images by status."""
+    from trendloom.cli.show import err, phases  # noqa: PLC0415
+    from trendloom.pipeline.ingest import statuses  # noqa: PLC0415
+    from trendloom.pipeline.study import study  # noqa: PLC0415
+
+    day, step = _day(as_of), _step(window)
+    with ingest_into(src, root, chosen, format=format, columns=columns, retry=retry) as (home, taken):
+        if taken.known:
+            err.print(f"{taken.known:,} images were in the workspace already", highlight=False)
+        with phases() as phase:
+            study(home, as_of=day, step=step, threads=chosen.threads, phase=phase)
+        counts = statuses(home)
+    show_trends(views_of(home.root, chosen, k=1), limit=15)
+    return counts
+
+
+def _day(text: str | None) -> date | None:
+    if text is None:
+        return None
+    try:
+        return date.fromisoformat(text)
+    except ValueError as exc:
+        raise InputError(f"--as-of: expected a day such as 2025-04-21, got {text!r}") from exc
+
+
+def _step(text: str | None):  # type: ignore[no-untyped-def]  # Literal["week", "month"] | None, narrowed below
+    if text not in (None, "week", "month"):
+        raise InputError(f"--window: expected week or month, got {text!r}")
+    return text
+
+
+def views_of(root: Path, chosen: Settings, *, k: int) -> Views:
+    """Returns the reading side of a workspace; the model is loaded when it is first needed."""
+    from trendloom.pipeline.views import Views  # noqa: PLC0415
+    from trendloom.store import Workspace  # noqa: PLC0415
+    from trendloom.vision import registry  # noqa: PLC0415
+
+    def load():  # type: ignore[no-untyped-def]  # (Encoder, Tagger), checked by Views
+        loaded = registry.load(chosen.model, chosen.models_dir)
+        return loaded.encoder, loaded.tagger
+
+    return Views(Workspace.open(root), load, k=k)
+
+
+def show_trends(views: Views, *, stage: str | None = None, segment: dict[str, str] | None = None, limit: int | None = None) -> None:
+    """Prints the head of a workspace and its trends as a table with sparklines."""
+    from trendloom.cli.show import err, out, trend_table  # noqa: PLC0415
+
+    head = views.overview()
+    span = f", {head.first:%-d %b %Y} to {head.last:%-d %b %Y}" if head.first and head.last else ""
+    out.print(f"{head.authors:,} people, {head.posts:,} posts{span}, {head.model}", highlight=False)
+    if head.undated:
+        out.print(f"{head.undated:,} posts have no readable time: tagged, but counted in no {head.window or 'window'}", highlight=False)
+    rows = views.trends(stage=stage, segment=segment)
+    shown = rows.head(limit) if limit else rows
+    if rows.is_empty():
+        err.print("no trends: nothing was seen by enough people over enough time" if stage is None else f"no trend is {stage}", highlight=False)
+        return
+    out.print(trend_table(shown, views.series(segment=segment).filter(pl_in(shown))))
+    if shown.height < rows.height:
+        out.print(f"... and {rows.height - shown.height:,} more: trendloom trends", highlight=False)
+
+
+def pl_in(rows):  # type: ignore[no-untyped-def]  # an expression of Polars, which is imported late
+    """Returns the expression that keeps the series of these trends."""
+    import polars as pl  # noqa: PLC0415
+
+    return pl.col("trend_id").is_in(rows["trend_id"].to_list())
+
+
+@app.command()
+def trends(
+    workspace: Home,
+    stage: Annotated[str | None, typer.Option(help="Only trends of this stage.", show_default=False)] = None,
+    segment: Segment = None,
+    format: Annotated[str, typer.Option(help="table, json or csv.")] = "table",
+    k: Annotated[int, typer.Option(help="Publish nothing about fewer people.")] = 1,
+) -> None:
+    """Lists trends, strongest first."""
+    from trendloom.export import parse_segment  # noqa: PLC0415
+    from trendloom.pipeline.output import escape_formulas  # noqa: PLC0415
+
+    if format not in ("table", "json", "csv"):
+        raise InputError(f"--format: expected table, json or csv, got {format!r}")
+    if k < 1:
+        raise InputError(f"--k: expected 1 or more people, got {k}")
+    views, where = views_of(workspace, settings(), k=k), parse_segment(segment or [])
+    if format == "table":
+        show_trends(views, stage=stage, segment=where)
+        return
+    rows = views.trends(stage=stage, segment=where)
+    text = rows.write_json() if format == "json" else escape_formulas(rows.lazy()).collect().write_csv()
+    typer.echo(text, nl=not text.endswith("\n"))
+
+
+@app.command()
+def export(
+    table: Annotated[str, typer.Argument(metavar="TABLE", help="trends, series, members, tags or posts.", show_default=False)],
+    workspace: Home,
+    output: Annotated[Path, typer.Option("--output", "-o", help="The file: .csv, .parquet, .jsonl or .xlsx.", show_default=False)],
+    segment: Segment = None,
+    k: Annotated[int, typer.Option(help="Publish nothing about fewer people.")] = 1,
+) -> None:
+    """Writes one table of a workspace to a file."""
+    from trendloom.cli.show import err  # noqa: PLC0415
+    from trendloom.export import export as write, parse_segment  # noqa: PLC0415
+    from trendloom.store import Workspace  # noqa: PLC0415
+
+    count = write(Workspace.open(workspace), table, output, k=k, segment=parse_segment(segment or []))
+    err.print(f"{count:,} rows written to {output}", highlight=False, markup=False)
+
+
+@app.command()
+def search(
+    workspace: Home,
+    words: Annotated[str | None, typer.Argument(help="What to look for, in words.", show_default=False)] = None,
+    image: Annotated[Path | None, typer.Option(help="A photo to look for instead.", show_default=False)] = None,
+    n: Annotated[int, typer.Option(help="Posts to list.", min=1, max=1000)] = 10,
+) -> None:
+    """Finds the posts nearest to words or to a photo."""
+    from trendloom.cli.show import out  # noqa: PLC0415
+    from trendloom.sources import load_file  # noqa: PLC0415
+
+    if bool(words) == (image is not None):
+        raise InputError("search: expected either words or --image FILE, got " + ("both" if words else "neither"))
+    hits = views_of(workspace, settings(), k=1).search(words, load_file(image) if image else None, n=n)
+    for hit in hits:
+        when = f"{hit.posted_at:%Y-%m-%d}" if hit.posted_at else "no time   "
+        out.print(f"{hit.score:.3f}  {when}  {hit.key}  {', '.join(hit.tags)}", highlight=False, markup=False)
+
+
+@app.command()
+def serve(
+    workspace: Home,
+    host: Annotated[str | None, typer.Option(help="Address to bind; others than 127.0.0.1 are open to your network.", show_default=False)] = None,
+    port: Annotated[int | None, typer.Option(help="Port to bind; 0 takes a free one.", show_default=False)] = None,
+    k: Annotated[int | None, typer.Option(help="Publish nothing about fewer people.", show_default=False)] = None,
+) -> None:
+    """Serves the dashboard and the API."""
+    import uvicorn  # noqa: PLC0415
+
+    from trendloom.cli.show import err  # noqa: PLC0415
+    from trendloom.web.app import create_app  # noqa: PLC0415
+
+    chosen = settings(host=host, port=port, k=k)
+    site = create_app(views_of(workspace, chosen, k=chosen.k), chosen)
+    err.print(f"dashboard: http://{chosen.host}:{chosen.port}/  API: http://{chosen.host}:{chosen.port}/docs  (Ctrl-C ends)", highlight=False)
+    uvicorn.run(site, host=chosen.host, port=chosen.port, log_level="warning", timeout_keep_alive=10)
+
+

@@ -1,0 +1,73 @@
+"""Settings: built once at the door, from arguments, the environment (`TRENDLOOM_`), and defaults."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Any, get_type_hints
+
+from trendloom.errors import ConfigError
+
+__all__ = ["Settings"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Settings:
+    """Every knob with its default; an environment variable `TRENDLOOM_<NAME>` overrides it.
+
+    Attributes:
+        model: Name of the model to load.
+        models_dir: Folder of models; by default the shipped ones.
+        workers: Worker threads; 0 takes one per core.
+        k: Smallest number of people that API and pages publish.
+        host: Address that `serve` binds.
+        port: Port that `serve` binds.
+        max_body_mb: Largest request body in MiB.
+        max_files: Most images in one request.
+    """
+
+    model: str = "fashion-lite"
+    models_dir: Path | None = None
+    workers: int = 0
+    k: int = 10
+    host: str = "127.0.0.1"
+    port: int = 8321
+    max_body_mb: int = 32
+    max_files: int = 32
+
+    def __post_init__(self) -> None:
+        for name, low, high in (
+            ("workers", 0, 256),
+            ("k", 1, 10**6),
+            ("port", 0, 65535),
+            ("max_body_mb", 1, 4096),
+            ("max_files", 1, 4096),
+        ):
+            value = getattr(self, name)
+            if not low <= value <= high:
+                raise ConfigError(f"{name}: expected {low} to {high}, got {value}")
+
+    @property
+    def threads(self) -> int:
+        """Worker threads to start."""
+        return self.workers or len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+    @classmethod
+    def load(cls, environment: Mapping[str, str], **overrides: Any) -> Settings:
+        """Returns settings; precedence argument (unless None) > environment > default.
+
+        Raises:
+            ConfigError: A variable that is not of its type, or out of range.
+        """
+        hints, chosen = get_type_hints(cls), {}
+        for spec in fields(cls):
+            raw = environment.get(f"TRENDLOOM_{spec.name.upper()}")
+            if raw:
+                kind = int if hints[spec.name] is int else Path if "Path" in str(hints[spec.name]) else str
+                try:
+                    chosen[spec.name] = kind(raw)
+                except ValueError as exc:
+                    raise ConfigError(f"TRENDLOOM_{spec.name.upper()}: expected a whole number, got {raw!r}") from exc
+        return cls(**{**chosen, **{k: v for k, v in overrides.items() if v is not None}})

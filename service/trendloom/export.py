@@ -1,0 +1,121 @@
+"""What a workspace found, as tables: for files, pages and the API alike; small groups are not published."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import polars as pl
+
+from trendloom.errors import InputError
+from trendloom.pipeline.output import check_ending, write_table
+from trendloom.pipeline.study import Results, results
+from trendloom.store import Workspace
+
+__all__ = ["EXPORT_ENDINGS", "TABLES", "export", "parse_segment", "publish"]
+
+EXPORT_ENDINGS = (".parquet", ".csv", ".jsonl", ".xlsx")
+TABLES = ("trends", "series", "members", "tags", "posts")
+_SEGMENTS = ("country", "platform", "department")
+_TREND_COLUMNS = (
+    *("rank", "trend_id", "kind", "label", "stage", "growth", "growth_low", "growth_high", "q_value"),
+    *(
+        "authors",
+        "posts",
+        "share",
+        "share_low",
+        "share_high",
+        "suppressed",
+        "first_seen",
+        "last_seen",
+        "since",
+        "under",
+        "reason",
+    ),
+)
+_PUBLISHED = {
+    "trends": (
+        "growth",
+        "growth_low",
+        "growth_high",
+        "q_value",
+        "authors",
+        "posts",
+        "share",
+        "share_low",
+        "share_high",
+        "reason",
+    ),
+    "series": ("numerator", "authors", "share", "share_low", "share_high"),
+}
+
+
+def parse_segment(pairs: list[str]) -> dict[str, str]:
+    """Returns {field: value} of `field=value` pairs.
+
+    Raises:
+        InputError: A pair of another form, or a field that posts are not told apart by.
+    """
+    found = {}
+    for pair in pairs:
+        field, sign, value = pair.partition("=")
+        if not sign or not value or field not in _SEGMENTS:
+            raise InputError(f"segment: expected {' or '.join(f'{s}=VALUE' for s in _SEGMENTS)}, got {pair!r}")
+        found[field] = value
+    return found
+
+
+def publish(rows: pl.DataFrame, table: str, k: int) -> pl.DataFrame:
+    """Returns rows with `suppressed` set, and published values null, where 1 to k - 1 people stand behind them."""
+    small = (pl.col("authors") > 0) & (pl.col("authors") < k)
+    hidden = [pl.when(~small).then(pl.col(c)).otherwise(None).alias(c) for c in _PUBLISHED[table] if c in rows.columns]
+    return rows.with_columns(small.fill_null(False).alias("suppressed"), *hidden)
+
+
+def export(
+    workspace: Workspace, table: str, output: Path, *, k: int = 1, segment: Mapping[str, str] | None = None
+) -> int:
+    """Writes one table of the current result, or of the facts, to a file; returns its number of rows.
+
+    Raises:
+        InputError: An unknown table or ending, or k under 1.
+    """
+    check_ending(output, EXPORT_ENDINGS)
+    if k < 1:
+        raise InputError(f"--k: expected 1 or more people, got {k}")
+    rows = _rows(workspace, table, k, segment or {})
+    write_table(rows.lazy(), output)
+    return rows.height
+
+
+def _rows(workspace: Workspace, table: str, k: int, segment: Mapping[str, str]) -> pl.DataFrame:
+    if table in ("trends", "series", "members"):
+        return _result(results(workspace, segment), table, k)
+    if table == "posts":
+        posts = workspace.scan("posts").drop("key")
+        photos = workspace.scan("photos")
+        return photos.join(posts, on="post_id", how="left").sort("key", "post_id").collect()
+    if table == "tags":
+        box = workspace.scan("garments").select("key", "garment", "x0", "y0", "x1", "y1")
+        tags = workspace.scan("tags").join(box, on=["key", "garment"], how="left")
+        return tags.sort("key", "garment", "group", "value").collect()
+    raise InputError(f"export: expected one of {', '.join(TABLES)}, got {table!r}")
+
+
+def _result(found: Results, table: str, k: int) -> pl.DataFrame:
+    if table == "trends":
+        return publish(found.trends, "trends", k).select(_TREND_COLUMNS).sort("rank")
+    if table == "series":
+        columns = (
+            "trend_id",
+            "window_start",
+            "numerator",
+            "denominator",
+            "authors",
+            "share",
+            "share_low",
+            "share_high",
+            "suppressed",
+        )
+        return publish(found.series, "series", k).select(columns).sort("trend_id", "window_start")
+    return found.members.select("trend_id", "post_id", "window_start").sort("trend_id", "window_start", "post_id")

@@ -1,0 +1,1 @@
+"""The stairs: the only place where rooms meet."""

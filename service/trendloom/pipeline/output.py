@@ -1,0 +1,141 @@
+"""Rows to one output file, in parts: bounded in memory, resumed after a kill, complete or absent."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import shutil
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+
+import polars as pl
+
+from trendloom.errors import InputError
+
+__all__ = ["ENDINGS", "PartWriter", "check_ending", "escape_formulas", "write_table"]
+
+ENDINGS = (".parquet", ".csv", ".jsonl")
+_XLSX_ROWS = 1_048_575
+
+
+def check_ending(path: Path, allowed: Iterable[str] = ENDINGS) -> None:
+    """Raises InputError unless `path` can be written and ends in one of `allowed`."""
+    endings = tuple(allowed)
+    if path.suffix.lower() not in endings:
+        raise InputError(f"--output: expected a file ending in {', '.join(endings)}, got {path.name!r}")
+    if path.is_dir() or not path.absolute().parent.is_dir():
+        raise InputError(f"--output: expected a file in a folder that is there, got {path}")
+
+
+def escape_formulas(rows: pl.LazyFrame) -> pl.LazyFrame:
+    """Returns rows whose text cells a spreadsheet takes as text: a quote before a leading = + - @ tab or return."""
+    texts = [name for name, kind in rows.collect_schema().items() if kind == pl.String]
+    risky = [
+        pl.when(pl.col(c).str.contains(r"^[=+\-@\t\r]")).then("'" + pl.col(c)).otherwise(pl.col(c)).alias(c)
+        for c in texts
+    ]
+    return rows.with_columns(risky) if risky else rows
+
+
+def write_table(rows: pl.LazyFrame, path: Path) -> None:
+    """Writes rows to a .parquet, .csv, .jsonl or .xlsx file; the file is whole or not there.
+
+    Raises:
+        InputError: Another ending, or the file cannot be written.
+    """
+    part = path.with_name(f".{path.name}.part{path.suffix}")
+    try:
+        match path.suffix.lower():
+            case ".parquet":
+                rows.sink_parquet(part)
+            case ".csv":
+                escape_formulas(_flat(rows)).sink_csv(part)
+            case ".jsonl":
+                rows.sink_ndjson(part)
+            case ".xlsx":
+                table = escape_formulas(_flat(rows)).collect()
+                if table.height > _XLSX_ROWS:
+                    raise InputError(
+                        f"an .xlsx sheet holds {_XLSX_ROWS:,} rows, this table has {table.height:,}: write .csv or .parquet"
+                    )
+                table.write_excel(part)
+            case other:
+                raise InputError(f"expected a file ending in .parquet, .csv, .jsonl or .xlsx, got {other!r}")
+        part.replace(path)
+    except (OSError, pl.exceptions.ComputeError) as exc:
+        raise InputError(f"{path} cannot be written ({exc})") from exc
+    finally:
+        part.unlink(missing_ok=True)
+
+
+def _flat(rows: pl.LazyFrame) -> pl.LazyFrame:
+    """Returns rows without nested cells: lists become JSON text, moments ISO 8601."""
+    schema = rows.collect_schema()
+    lists = [
+        pl.format("[{}]", pl.col(c).cast(pl.List(pl.String)).list.join(",")).alias(c)
+        for c, kind in schema.items()
+        if isinstance(kind, pl.List)
+    ]
+    moments = [
+        pl.col(c).dt.strftime("%Y-%m-%dT%H:%M:%SZ").alias(c)
+        for c, kind in schema.items()
+        if isinstance(kind, pl.Datetime)
+    ]
+    return rows.with_columns(lists + moments) if lists or moments else rows
+
+
+class PartWriter:
+    """Collects frames in `OUT.parts/`; `finish` joins them to OUT. A new writer for the same job goes on from the parts."""
+
+    def __init__(self, path: Path, job: Mapping[str, object], *, rows_per_part: int = 50_000) -> None:
+        check_ending(path)
+        self._path, self._limit = path, rows_per_part
+        self._folder = path.with_name(path.name + ".parts")
+        self._waiting: list[pl.DataFrame] = []
+        stamp = hashlib.sha256(json.dumps(job, sort_keys=True, default=str).encode()).hexdigest()
+        note = self._folder / "job"
+        if self._folder.exists() and (not note.exists() or note.read_text(encoding="utf-8") != stamp):
+            shutil.rmtree(self._folder)  # parts of another job: not ours to go on from
+        try:
+            self._folder.mkdir(exist_ok=True)
+            note.write_text(stamp, encoding="utf-8")
+        except OSError as exc:
+            raise InputError(f"{path} cannot be written ({exc.strerror})") from exc
+        self._count = len(self._parts())
+
+    def _parts(self) -> list[Path]:
+        return sorted(self._folder.glob("*.parquet"))
+
+    def done(self, column: str = "key") -> set[str]:
+        """Returns the keys that finished parts hold."""
+        parts = self._parts()
+        if not parts:
+            return set()
+        return set(pl.scan_parquet(parts).select(pl.col(column).unique()).collect()[column])
+
+    def add(self, rows: pl.DataFrame) -> None:
+        """Takes the rows of whole items; they are safe once their part is full."""
+        self._waiting.append(rows)
+        if sum(f.height for f in self._waiting) >= self._limit:
+            self.flush()
+
+    def flush(self) -> None:
+        """Makes what was added safe."""
+        if not self._waiting:
+            return
+        name = f"{self._count:06d}"
+        part = self._folder / f"{name}.part"
+        try:
+            pl.concat(self._waiting).write_parquet(part)
+            part.replace(self._folder / f"{name}.parquet")
+        except OSError as exc:
+            raise InputError(f"{self._path} cannot be written ({exc})") from exc
+        self._count += 1
+        self._waiting = []
+
+    def finish(self, empty: pl.DataFrame) -> None:
+        """Writes the output from all parts and removes them; `empty` gives the columns where there is no row."""
+        self.flush()
+        parts = self._parts()
+        write_table(pl.scan_parquet(parts) if parts else empty.lazy(), self._path)
+        shutil.rmtree(self._folder)

@@ -1,0 +1,252 @@
+"""Photos or texts in, one table out, no workspace: tag, embed, classify."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+
+from trendloom.errors import InputError
+from trendloom.pipeline.looking import Seen, look
+from trendloom.pipeline.output import PartWriter
+from trendloom.types import Encoder, Floats, Item, Source, Tagger
+
+__all__ = [
+    "EMBED_COLUMNS",
+    "TAG_COLUMNS",
+    "Progress",
+    "classify_to",
+    "embed_texts_to",
+    "embed_to",
+    "read_labels",
+    "tag_to",
+]
+
+Progress = Callable[[int, int], None]
+Probabilities = Callable[[Floats], Floats]  # (n, dim) -> (n, labels)
+
+_HEAD: dict[str, pl.DataType] = {"key": pl.String(), "status": pl.String(), "error": pl.String()}
+TAG_COLUMNS: dict[str, pl.DataType] = {
+    **_HEAD,
+    "garment": pl.Int16(),
+    **dict.fromkeys(("group", "value", "value_id"), pl.String()),
+    **dict.fromkeys(("probability", "x0", "y0", "x1", "y1"), pl.Float32()),
+    **dict.fromkeys(("model", "taxonomy"), pl.String()),
+}
+EMBED_COLUMNS: dict[str, pl.DataType] = {**_HEAD, "embedding": pl.List(pl.Float32())}
+_CLASSIFY_COLUMNS: dict[str, pl.DataType] = {
+    **_HEAD,
+    "label": pl.String(),
+    "probability": pl.Float32(),
+    "rank": pl.Int32(),
+}
+_FRAME = 256  # photos per frame
+
+
+def read_labels(path: Path) -> list[str]:
+    """Returns the labels of a file, one per line, as written.
+
+    Raises:
+        InputError: The file cannot be read, or a line is blank or repeated.
+    """
+    labels = _lines(path)
+    for number, label in enumerate(labels, 1):
+        if not label.strip():
+            raise InputError(f"{path.name}, line {number}: expected a label, the line is blank: remove it")
+        if label in labels[: number - 1]:
+            raise InputError(f"{path.name}, line {number}: the label {label!r} was given before: remove one")
+    if not labels:
+        raise InputError(f"expected labels in {path.name}, one per line, the file is empty")
+    return labels
+
+
+def _lines(path: Path) -> list[str]:
+    try:
+        text = path.read_text(encoding="utf-8-sig")
+    except FileNotFoundError as exc:
+        raise InputError(f"expected a text file, there is no {path}") from exc
+    except (OSError, UnicodeDecodeError) as exc:
+        raise InputError(f"{path.name} cannot be read as UTF-8 text ({exc})") from exc
+    lines = text.split("\n")
+    return [line.removesuffix("\r") for line in (lines[:-1] if lines[-1] == "" else lines)]
+
+
+def _run(
+    source: Source,
+    encoder: Encoder,
+    tagger: Tagger | None,
+    writer: PartWriter,
+    rows: Callable[[list[Seen]], pl.DataFrame],
+    *,
+    workers: int,
+    progress: Progress,
+) -> Counter[str]:
+    """Feeds what is seen through `rows` into the writer, each key once; returns the items by status."""
+    used = writer.done()
+    counts: Counter[str] = Counter()
+    total, known = source.total, 0
+
+    def new() -> Iterator[Item]:
+        nonlocal known
+        for item in source.items():
+            if item.key in used:
+                known += 1
+                progress(known + counts.total(), total)
+            else:
+                used.add(item.key)
+                yield item
+
+    waiting: list[Seen] = []
+    try:
+        for seen in look(new(), encoder, tagger, workers=workers):
+            counts[seen.status] += 1
+            waiting.append(seen)
+            progress(known + counts.total(), total)
+            if len(waiting) >= _FRAME:
+                writer.add(rows(waiting))
+                waiting = []
+    finally:
+        if waiting:
+            writer.add(rows(waiting))
+        writer.flush()
+    return counts
+
+
+def tag_to(
+    source: Source, encoder: Encoder, tagger: Tagger, output: Path, *, workers: int, progress: Progress
+) -> Counter[str]:
+    """Writes a row per image, garment and tag; returns the images by status."""
+    names = {"model": encoder.model, "taxonomy": tagger.taxonomy}
+
+    def rows(batch: list[Seen]) -> pl.DataFrame:
+        found: list[dict[str, object]] = []
+        for seen in batch:
+            head = {"key": seen.item.key, "status": seen.status, "error": seen.error, **names}
+            if not seen.garments:
+                found.append({**head, "model": None, "taxonomy": None})
+            for g in seen.garments:
+                place = {"garment": g.number, "x0": g.box.x0, "y0": g.box.y0, "x1": g.box.x1, "y1": g.box.y1}
+                found += [
+                    {
+                        **head,
+                        **place,
+                        "group": t.group,
+                        "value": t.value,
+                        "value_id": t.value_id,
+                        "probability": t.probability,
+                    }
+                    for t in g.tags
+                ]
+                if not g.tags:
+                    found.append({**head, **place})
+        return pl.DataFrame(found, schema=TAG_COLUMNS)
+
+    writer = PartWriter(output, {"command": "tag", **names})
+    counts = _run(source, encoder, tagger, writer, rows, workers=workers, progress=progress)
+    writer.finish(pl.DataFrame(schema=TAG_COLUMNS))
+    return counts
+
+
+def embed_to(source: Source, encoder: Encoder, output: Path, *, workers: int, progress: Progress) -> Counter[str]:
+    """Writes a row per image with its embedding; returns the images by status."""
+
+    def rows(batch: list[Seen]) -> pl.DataFrame:
+        found = [
+            {
+                "key": s.item.key,
+                "status": s.status,
+                "error": s.error,
+                "embedding": s.garments[0].vector.tolist() if s.garments else None,
+            }
+            for s in batch
+        ]
+        return pl.DataFrame(found, schema=EMBED_COLUMNS)
+
+    writer = PartWriter(output, {"command": "embed", "model": encoder.model}, rows_per_part=5_000)
+    counts = _run(source, encoder, None, writer, rows, workers=workers, progress=progress)
+    writer.finish(pl.DataFrame(schema=EMBED_COLUMNS))
+    return counts
+
+
+def embed_texts_to(lines: Path, encoder: Encoder, output: Path, *, progress: Progress) -> Counter[str]:
+    """Writes a row per line, key from 0; a blank line has status `empty`; returns the lines by status."""
+    texts = _lines(lines)
+    counts: Counter[str] = Counter()
+    writer = PartWriter(output, {"command": "texts", "model": encoder.model, "lines": texts}, rows_per_part=5_000)
+    start = len(writer.done())
+    for first in range(start, len(texts), _FRAME):
+        block = texts[first : first + _FRAME]
+        vectors = iter(encoder.texts([t for t in block if t.strip()])) if any(t.strip() for t in block) else iter(())
+        rows = []
+        for place, text in enumerate(block, first):
+            ok = bool(text.strip())
+            counts["ok" if ok else "empty"] += 1
+            rows.append(
+                {
+                    "key": str(place),
+                    "status": "ok" if ok else "empty",
+                    "error": None if ok else "expected a text, the line is blank",
+                    "embedding": next(vectors).tolist() if ok else None,
+                }
+            )
+        writer.add(pl.DataFrame(rows, schema=EMBED_COLUMNS))
+        progress(first + len(block), len(texts))
+    writer.finish(pl.DataFrame(schema=EMBED_COLUMNS))
+    return counts
+
+
+def classify_to(
+    source: Source,
+    encoder: Encoder,
+    labels: Sequence[str],
+    probabilities: Probabilities,
+    output: Path,
+    *,
+    job: str,
+    workers: int,
+    progress: Progress,
+) -> Counter[str]:
+    """Writes a row per image and label, ranked from 1; returns the images by status.
+
+    Args:
+        source: What to read.
+        encoder: Makes the vectors.
+        labels: In the order of the columns of `probabilities`.
+        probabilities: (n, dim) to (n, labels).
+        output: The file.
+        job: What tells this job from another with the same labels.
+        workers: Threads.
+        progress: Called with items done and in all.
+    """
+    names = np.array(labels, dtype=object)
+
+    def rows(batch: list[Seen]) -> pl.DataFrame:
+        good = [s for s in batch if s.garments]
+        bad = [{"key": s.item.key, "status": s.status, "error": s.error} for s in batch if not s.garments]
+        frames = [pl.DataFrame(bad, schema=_CLASSIFY_COLUMNS)]
+        if good:
+            grid = probabilities(np.stack([s.garments[0].vector for s in good]))  # (n, labels)
+            order = np.argsort(-grid, axis=1, kind="stable")
+            frames.append(
+                pl.DataFrame(
+                    {
+                        "key": np.repeat(np.array([s.item.key for s in good], dtype=object), len(names)),
+                        "status": ["ok"] * order.size,
+                        "error": [None] * order.size,
+                        "label": names[order].ravel(),
+                        "probability": np.take_along_axis(grid, order, axis=1).ravel(),
+                        "rank": np.tile(np.arange(1, len(names) + 1), len(good)),
+                    },
+                    schema=_CLASSIFY_COLUMNS,
+                )
+            )
+        return pl.concat(frames)
+
+    stamp = {"command": "classify", "model": encoder.model, "labels": list(labels), "job": job}
+    writer = PartWriter(output, stamp, rows_per_part=500_000)
+    counts = _run(source, encoder, None, writer, rows, workers=workers, progress=progress)
+    writer.finish(pl.DataFrame(schema=_CLASSIFY_COLUMNS))
+    return counts

@@ -1,0 +1,352 @@
+"""The reading side for pages, API and command line: snapshots of a workspace while a run may be writing it."""
+
+from __future__ import annotations
+
+import io
+import threading
+from collections import OrderedDict
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+from PIL import Image
+
+from trendloom.errors import ImageError, InputError
+from trendloom.export import publish
+from trendloom.photos import decode
+from trendloom.pipeline.ingest import statuses
+from trendloom.pipeline.study import Results, results, vector_index
+from trendloom.sources import load_file, safe_path
+from trendloom.store import Workspace
+from trendloom.types import WHOLE, Box, Encoder, Tag, Tagger
+
+__all__ = ["Hit", "Overview", "Photo", "TagResult", "Views"]
+
+_CACHED_SEGMENTS = 16
+_CACHED_THUMBNAILS = 2_000  # about 20 MB
+_THUMBNAIL_SIZES = range(32, 1025)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Overview:
+    """The head of every page."""
+
+    authors: int
+    posts: int
+    photos: int
+    statuses: dict[str, int]
+    undated: int
+    first: date | None
+    last: date | None
+    now: date | None
+    window: str
+    model: str
+    taxonomy: str
+    run: str | None
+    running: bool
+    countries: dict[str, int]
+    platforms: dict[str, int]
+    stages: dict[str, int]
+    k: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Photo:
+    """A photo that stands for a trend."""
+
+    key: str
+    post_id: str
+    posted_at: datetime | None
+    box: Box
+    has_file: bool
+
+
+@dataclass(frozen=True, kw_only=True)
+class Hit:
+    """A post that a search found; `score` is the cosine."""
+
+    key: str
+    post_id: str
+    posted_at: datetime | None
+    score: float
+    tags: list[str]
+    has_file: bool
+
+
+@dataclass(frozen=True, kw_only=True)
+class TagResult:
+    """What was seen in one image handed in."""
+
+    key: str
+    status: str
+    error: str | None
+    tags: list[tuple[int, Box, Tag]]
+
+
+class Model:
+    """The towers that search and tagging need, made on first use."""
+
+    def __init__(self, load: Callable[[], tuple[Encoder, Tagger]]) -> None:
+        self._load, self._lock = load, threading.Lock()
+        self._both: tuple[Encoder, Tagger] | None = None
+
+    def get(self) -> tuple[Encoder, Tagger]:
+        """Returns encoder and tagger."""
+        with self._lock:
+            if self._both is None:
+                self._both = self._load()
+            return self._both
+
+
+class Views:
+    """One per process; safe to use from several threads."""
+
+    def __init__(self, workspace: Workspace, model: Callable[[], tuple[Encoder, Tagger]], *, k: int = 10) -> None:
+        self._workspace, self._model, self._k = workspace, Model(model), k
+        self._lock = threading.Lock()
+        self._results: OrderedDict[tuple[str | None, tuple[tuple[str, str], ...]], Results] = OrderedDict()
+        self._thumbnails: OrderedDict[tuple[str, int], bytes] = OrderedDict()
+        self._overview: tuple[tuple[object, ...], Overview] | None = None
+
+    # ---- what was found
+
+    def overview(self) -> Overview:
+        """Returns the counts, the span and the state of the workspace."""
+        run, busy = self._workspace.current_run(), self._workspace.busy()
+        stamp = (run, busy, self._workspace.version("photos"))
+        if self._overview is None or self._overview[0] != stamp:
+            self._overview = (stamp, self._count(run, busy))
+        return self._overview[1]
+
+    def _count(self, run: str | None, busy: bool) -> Overview:
+        posts = self._workspace.read("posts")
+        found = self._found()
+        dated = posts["posted_at"].drop_nulls()
+        people = posts["author_hash"]
+        stages = found.trends.filter(pl.col("under").is_null())["stage"].value_counts()
+        first, last = dated.min(), dated.max()
+        return Overview(
+            authors=people.drop_nulls().n_unique() + people.null_count(),
+            posts=posts.height,
+            photos=self._workspace.scan("photos").select(pl.len()).collect().item(),
+            statuses=statuses(self._workspace),
+            undated=posts["posted_at"].null_count(),
+            first=first.date() if isinstance(first, datetime) else None,
+            last=last.date() if isinstance(last, datetime) else None,
+            now=found.now,
+            window=found.step if run else "",
+            model=self._workspace.meta.model,
+            taxonomy=self._workspace.meta.taxonomy,
+            run=run,
+            running=busy,
+            countries=self._people_by(posts, "country"),
+            platforms=self._people_by(posts, "platform"),
+            stages=dict(stages.iter_rows()),
+            k=self._k,
+        )
+
+    def _people_by(self, posts: pl.DataFrame, field: str) -> dict[str, int]:
+        """Returns people by value, most first; values with fewer than k people are left out."""
+        who = pl.coalesce("author_hash", "post_id")
+        counts = posts.drop_nulls(field).group_by(field).agg(people=who.n_unique())
+        return dict(
+            counts.filter(pl.col("people") >= self._k).sort("people", field, descending=[True, False]).iter_rows()
+        )
+
+    def _found(self, segment: Mapping[str, str] | None = None) -> Results:
+        key = (self._workspace.current_run(), tuple(sorted((segment or {}).items())))
+        with self._lock:
+            if key in self._results:
+                self._results.move_to_end(key)
+                return self._results[key]
+        found = results(self._workspace, segment)
+        with self._lock:
+            self._results[key] = found
+            while len(self._results) > _CACHED_SEGMENTS:
+                self._results.popitem(last=False)
+        return found
+
+    def trends(
+        self, *, stage: str | None = None, segment: Mapping[str, str] | None = None, query: str | None = None
+    ) -> pl.DataFrame:
+        """Returns the published trends by rank, told-by-another ones left out; columns as `export trends`."""
+        rows = publish(self._found(segment).trends, "trends", self._k).sort("rank")
+        rows = rows.filter(pl.col("under").is_null())
+        if stage:
+            rows = rows.filter(pl.col("stage") == stage)
+        if query:
+            rows = rows.filter(pl.col("label").str.to_lowercase().str.contains(query.lower(), literal=True))
+        return rows
+
+    def trend(self, trend_id: str, *, segment: Mapping[str, str] | None = None) -> dict[str, object] | None:
+        """Returns one published trend as a row, None where there is none."""
+        rows = publish(self._found(segment).trends.filter(pl.col("trend_id") == trend_id), "trends", self._k)
+        return rows.row(0, named=True) if rows.height else None
+
+    def series(self, trend_id: str | None = None, *, segment: Mapping[str, str] | None = None) -> pl.DataFrame:
+        """Returns the published series of one trend or of all."""
+        rows = self._found(segment).series
+        rows = rows if trend_id is None else rows.filter(pl.col("trend_id") == trend_id)
+        return publish(rows, "series", self._k).sort("trend_id", "window_start")
+
+    def beneath(self, trend_id: str) -> pl.DataFrame:
+        """Returns the trends that this one tells the story of."""
+        rows = self._found().trends.filter(pl.col("under") == trend_id)
+        return publish(rows, "trends", self._k).sort("rank")
+
+    def photos(self, trend_id: str, *, n: int = 12) -> list[Photo]:
+        """Returns photos that stand for a trend: of a look the nearest to its centre, else the latest; one per person."""
+        found = self._found()
+        members = found.members.filter(pl.col("trend_id") == trend_id).select("post_id")
+        posts = self._workspace.scan("posts").select("post_id", "posted_at", "author_hash").collect()
+        posts = posts.join(members, on="post_id", how="semi")
+        people = posts.select(pl.coalesce("author_hash", "post_id").n_unique()).item()
+        if people < self._k:
+            return []
+        keys = self._workspace.scan("photos").filter(pl.col("status") == "ok").select("key", "post_id").collect()
+        rows = keys.join(posts, on="post_id")
+        best = self._workspace.result("looks").filter(pl.col("look_id") == trend_id)
+        if best.height:
+            order = {key: place for place, key in enumerate(best["exemplars"][0])}
+            rows = rows.with_columns(
+                place=pl.col("key").replace_strict(order, default=len(order), return_dtype=pl.Int64)
+            )
+            rows = rows.sort("place", "posted_at", "key", descending=[False, True, False], nulls_last=True)
+        else:
+            rows = rows.sort("posted_at", "key", descending=[True, False], nulls_last=True)
+        rows = rows.with_columns(who=pl.coalesce("author_hash", "post_id")).unique(
+            "who", keep="first", maintain_order=True
+        )
+        return [
+            Photo(
+                key=row["key"],
+                post_id=row["post_id"],
+                posted_at=row["posted_at"],
+                box=WHOLE,
+                has_file=self.file(row["key"]) is not None,
+            )
+            for row in rows.head(n).iter_rows(named=True)
+        ]
+
+    def by(self, trend_id: str, field: str) -> pl.DataFrame:
+        """Returns a trend within each country or platform: value, authors, share, growth with intervals; most people first."""
+        if field not in ("country", "platform"):
+            raise InputError(f"expected country or platform, got {field!r}")
+        overview = self.overview()
+        parts = []
+        for value in list(overview.countries if field == "country" else overview.platforms)[:12]:
+            rows = self._found({field: value}).trends.filter(pl.col("trend_id") == trend_id)
+            parts.append(publish(rows, "trends", self._k).with_columns(pl.lit(value).alias("value")))
+        columns = [
+            "value",
+            "authors",
+            "share",
+            "share_low",
+            "share_high",
+            "growth",
+            "growth_low",
+            "growth_high",
+            "suppressed",
+        ]
+        return pl.concat(parts).select(columns) if parts else pl.DataFrame(schema=dict.fromkeys(columns, pl.Null))
+
+    def tags_of(self, trend_id: str) -> pl.DataFrame:
+        """Returns group, value and share (0..1 of the trend's posts), most frequent first."""
+        members = self._found().members.filter(pl.col("trend_id") == trend_id).select("post_id").unique()
+        keys = self._workspace.scan("photos").select("key", "post_id").collect().join(members, on="post_id", how="semi")
+        tags = self._workspace.scan("tags").select("key", "group", "value").collect().join(keys, on="key")
+        counts = tags.group_by("group", "value").agg(posts=pl.col("post_id").n_unique())
+        shares = counts.with_columns(share=pl.col("posts") / max(members.height, 1)).filter(pl.col("posts") >= self._k)
+        return shares.select("group", "value", "share").sort("group", "share", "value", descending=[False, True, False])
+
+    # ---- search and tag
+
+    def search(self, text: str | None = None, image: bytes | None = None, *, n: int = 24) -> list[Hit]:
+        """Returns the posts nearest to words or to a photo, nearest first."""
+        encoder, _ = self._model.get()
+        if image is not None:
+            query = encoder.images(encoder.prepare(decode(image, target=encoder.size).pixels)[None])
+        elif text and text.strip():
+            query = encoder.texts([f"a photo of {text.strip()}"])
+        else:
+            raise InputError("search: expected words or a photo, got neither")
+        index = vector_index(self._workspace)
+        near = index.search(query, n * 2)[0] if len(index) else []
+        scores: dict[str, float] = {}
+        for key, score in near:
+            scores.setdefault(key, score)
+        return self._hits(scores)[:n]
+
+    def _hits(self, scores: Mapping[str, float]) -> list[Hit]:
+        keys = list(scores)
+        photos = self._workspace.scan("photos").filter(pl.col("key").is_in(keys)).select("key", "post_id").collect()
+        posts = self._workspace.scan("posts").select("post_id", "posted_at").collect().join(photos, on="post_id")
+        tags = self._workspace.scan("tags").filter(pl.col("key").is_in(keys)).select("key", "value").collect()
+        words = dict(tags.group_by("key", maintain_order=True).agg("value").iter_rows())
+        hits = [
+            Hit(
+                key=row["key"],
+                post_id=row["post_id"],
+                posted_at=row["posted_at"],
+                score=scores[row["key"]],
+                tags=words.get(row["key"], []),
+                has_file=self.file(row["key"]) is not None,
+            )
+            for row in posts.iter_rows(named=True)
+        ]
+        return sorted(hits, key=lambda hit: (-hit.score, hit.key, hit.post_id))
+
+    def tag(self, images: Sequence[tuple[str, bytes]]) -> list[TagResult]:
+        """Returns what is seen in each image; an image that cannot be read has its status and no tags."""
+        encoder, tagger = self._model.get()
+        found = []
+        for name, data in images:
+            try:
+                pixels = encoder.prepare(decode(data, target=encoder.size).pixels)
+            except ImageError as reason:
+                found.append(TagResult(key=name, status=reason.status, error=str(reason), tags=[]))
+                continue
+            tags = tagger.tag(encoder.images(pixels[None]))[0]
+            found.append(TagResult(key=name, status="ok", error=None, tags=[(0, WHOLE, tag) for tag in tags]))
+        return found
+
+    # ---- photos, read-only, from SRC alone
+
+    def file(self, key: str) -> Path | None:
+        """Returns a photo's file where SRC still has it; never a file from elsewhere."""
+        root = Path(self._workspace.meta.source)
+        if not self._workspace.meta.source or not root.is_dir():
+            return None
+        try:
+            path = safe_path(root, key)
+        except ImageError:
+            return None
+        return path if path.is_file() else None
+
+    def thumbnail(self, key: str, px: int) -> bytes | None:
+        """Returns a JPEG at most `px` pixels wide and high; None where there is no file or it cannot be read."""
+        px = min(max(px, _THUMBNAIL_SIZES.start), _THUMBNAIL_SIZES.stop)
+        with self._lock:
+            if (key, px) in self._thumbnails:
+                self._thumbnails.move_to_end((key, px))
+                return self._thumbnails[key, px]
+        path = self.file(key)
+        known = self._workspace.scan("photos").filter((pl.col("key") == key) & (pl.col("status") == "ok"))
+        if path is None or known.select(pl.len()).collect().item() == 0:
+            return None
+        try:
+            pixels = decode(load_file(path), target=px).pixels
+        except ImageError:
+            return None
+        image = Image.fromarray(np.ascontiguousarray(pixels))
+        image.thumbnail((px, px), Image.Resampling.LANCZOS)
+        buffer = io.BytesIO()
+        image.save(buffer, "JPEG", quality=85)
+        with self._lock:
+            self._thumbnails[key, px] = buffer.getvalue()
+            while len(self._thumbnails) > _CACHED_THUMBNAILS:
+                self._thumbnails.popitem(last=False)
+        return buffer.getvalue()

@@ -1,0 +1,170 @@
+"""Frozen nouns and the seams between rooms. Imports nothing of the house."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Literal, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+__all__ = [
+    "WHOLE",
+    "Box",
+    "Clusterer",
+    "Counts",
+    "Encoder",
+    "Floats",
+    "Item",
+    "Pixels",
+    "Post",
+    "Session",
+    "Source",
+    "Stage",
+    "Status",
+    "Tag",
+    "Tagger",
+]
+
+Floats = NDArray[np.float32]
+Pixels = NDArray[np.uint8]
+
+Status = Literal[
+    "ok",
+    "empty",  # zero bytes, or a blank line of text
+    "missing",  # named by a manifest, not there
+    "refused",  # a path that leaves SRC, a link, a member with ..
+    "too_large",  # over the byte or pixel cap
+    "truncated",  # ends early
+    "unreadable",  # an image by its first bytes, but broken
+    "unsupported",  # not an image, or a format without its plug-in
+]
+Stage = Literal["emerging", "rising", "peaking", "steady", "seasonal", "fading", "burst"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Box:
+    """A rectangle in shares of the photo's width and height, 0..1, origin at the top left."""
+
+    x0: float = 0.0
+    y0: float = 0.0
+    x1: float = 1.0
+    y1: float = 1.0
+
+
+WHOLE = Box()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Counts:
+    """Public counters of a post; None where the source does not say."""
+
+    likes: int | None = None
+    comments: int | None = None
+    shares: int | None = None
+    views: int | None = None
+    followers: int | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Post:
+    """What a source says about a post, before anything is hashed or stored.
+
+    `posted_at` is timezone-aware UTC, or None where the time cannot be read.
+    `author` is the raw name: it never leaves the front door except through the keyed hash.
+    """
+
+    post_id: str
+    posted_at: datetime | None = None
+    author: str | None = None
+    caption: str | None = None
+    country: str | None = None
+    department: str | None = None
+    platform: str | None = None
+    counts: Counts = field(default_factory=Counts)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Item:
+    """One image of a source and the post that shows it: `load` returns its bytes or raises ImageError."""
+
+    key: str
+    post: Post
+    load: Callable[[], bytes]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Tag:
+    """A value of a group that a garment shows; `probability` is calibrated, 0..1."""
+
+    group: str
+    value: str
+    value_id: str
+    probability: float
+
+
+class Source(Protocol):
+    """Where photos come from."""
+
+    @property
+    def total(self) -> int:
+        """Number of items that `items` yields."""
+
+    def items(self) -> Iterator[Item]:
+        """Yields every item once, in a stable order."""
+
+
+class Session(Protocol):
+    """A tower's runtime: named arrays in, the first output out."""
+
+    @property
+    def engine(self) -> str:
+        """Runtime, provider and precision, such as `onnxruntime-cpu-fp32`."""
+
+    def run(self, inputs: dict[str, NDArray[np.generic]]) -> Floats:
+        """Returns the tower's output, shape (n, dim) float32."""
+
+
+class Encoder(Protocol):
+    """Images and texts to one joint space."""
+
+    @property
+    def model(self) -> str:
+        """Name and version, such as `fashion-lite 1.0`."""
+
+    @property
+    def dim(self) -> int:
+        """Length of an embedding."""
+
+    @property
+    def size(self) -> int:
+        """Side of the square that `prepare` returns, in pixels."""
+
+    def prepare(self, pixels: Pixels) -> Pixels:
+        """Returns one photo (h, w, 3) as the tower wants it, (size, size, 3) uint8."""
+
+    def images(self, batch: Pixels) -> Floats:
+        """Returns (n, dim) float32, rows L2-normalised, of (n, size, size, 3) uint8."""
+
+    def texts(self, lines: Sequence[str]) -> Floats:
+        """Returns (n, dim) float32, rows L2-normalised; the text as it is, no template."""
+
+
+class Tagger(Protocol):
+    """Embeddings of garments to tags."""
+
+    @property
+    def taxonomy(self) -> str:
+        """Name and version of the taxonomy, such as `trendloom 1`."""
+
+    def tag(self, embeddings: Floats) -> list[list[Tag]]:
+        """Returns the tags of each garment, most probable first within a group; (n, dim) in."""
+
+
+class Clusterer(Protocol):
+    """Groups rows of unit vectors."""
+
+    def fit_predict(self, embeddings: Floats) -> NDArray[np.int64]:
+        """Returns a label per row, -1 for noise; same data and seed give the same labels."""
