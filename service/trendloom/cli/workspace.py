@@ -108,7 +108,7 @@ def run_all(
     """Runs the whole path, prints the trends, and returns the images by status."""
     from trendloom.cli.show import err, phases  # noqa: PLC0415
     from trendloom.pipeline.ingest import statuses  # noqa: PLC0415
-    from trendloom.pipeline.study import study  # noqa: PLC0415
+    from trendloom.pipeline.study import study, vector_index  # noqa: PLC0415
 
     day, step = _day(as_of), _step(window)
     with ingest_into(src, root, chosen, format=format, columns=columns, retry=retry) as (home, taken):
@@ -116,6 +116,8 @@ def run_all(
             err.print(f"{taken.known:,} images were in the workspace already", highlight=False)
         with phases() as phase:
             study(home, as_of=day, step=step, threads=chosen.threads, phase=phase)
+            phase("index")
+            vector_index(home)
         counts = statuses(home)
     show_trends(views_of(home.root, chosen, k=1), limit=15)
     return counts

@@ -255,7 +255,8 @@ class Workspace:
     def result(self, name: str, run: str | None = None) -> pl.DataFrame:
         """Returns the rows of a result table that belong to `run`, by default the current one, without that column."""
         wanted = run or self.current_run()
-        return self.scan(name).filter(pl.col("run") == wanted).drop("run").collect()
+        rows = self.scan(name).filter(pl.col("run") == wanted) if wanted else pl.LazyFrame(schema=TABLES[name])
+        return rows.drop("run").collect()
 
     def publish(self, run: pl.DataFrame, results: dict[str, pl.DataFrame]) -> None:
         """Writes a study's tables, then the row of `runs` that makes readers see them; drops runs before the last two.

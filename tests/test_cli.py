@@ -1,0 +1,188 @@
+"""The command line: exit codes, one clear line for what cannot start, outputs as agreed."""
+
+import csv
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from dumps import make_dump, patch
+
+from trendloom.cli import main
+from trendloom.store import Workspace
+
+
+def call(*arguments: object) -> int:
+    with pytest.raises(SystemExit) as ended:
+        main([str(a) for a in arguments])
+    return int(ended.value.code or 0)
+
+
+@pytest.fixture(scope="module")
+def dump(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return make_dump(tmp_path_factory.mktemp("dump"), weeks=20, per_week=6, broken=1)
+
+
+@pytest.fixture(scope="module")
+def home(dump: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    root = tmp_path_factory.mktemp("home") / "w"
+    assert call("run", dump, "--workspace", root) == 1  # one file is broken
+    return root
+
+
+def photo(folder: Path, name: str = "a.png", colour: str = "red") -> Path:
+    path = folder / name
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(patch(colour, np.random.default_rng(0), side=64))
+    return path
+
+
+def rows_of(path: Path) -> list[dict[str, str]]:
+    with path.open(newline="", encoding="utf-8") as file:
+        return list(csv.DictReader(file))
+
+
+def test_exit_codes_of_tag(tmp_path: Path) -> None:
+    photo(tmp_path / "in")
+    assert call("tag", tmp_path / "in", "--output", tmp_path / "t.csv") == 0
+    (tmp_path / "in" / "b.jpg").write_bytes(b"")
+    assert call("tag", tmp_path / "in", "--output", tmp_path / "t.csv") == 1
+    assert {row["key"]: row["status"] for row in rows_of(tmp_path / "t.csv")} == {"a.png": "ok", "b.jpg": "empty"}
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["tag", "{gone}", "--output", "{out}/t.csv"],
+        ["tag", "{empty}", "--output", "{out}/t.csv"],
+        ["tag", "{in}", "--output", "{out}/t.doc"],
+        ["tag", "{in}", "--output", "{gone}/t.csv"],
+        ["tag", "{in}", "--format", "zip", "--output", "{out}/t.csv"],
+        ["tag", "{in}", "--output", "{out}/t.csv", "--model", "no-such"],
+        ["classify", "{in}", "--labels", "{blank}", "--output", "{out}/t.csv"],
+        ["classify", "{in}", "--labels", "{twice}", "--output", "{out}/t.csv"],
+        ["classify", "{in}", "--labels", "{gone}", "--output", "{out}/t.csv"],
+        ["embed", "--output", "{out}/t.parquet"],
+        ["embed", "{in}", "--texts", "{blank}", "--output", "{out}/t.parquet"],
+        ["run", "{nomap}", "--workspace", "{out}/w"],
+        ["run", "{in}", "--workspace", "{thesis}"],
+        ["run", "{in}", "--workspace", "{out}/w", "--as-of", "soon"],
+        ["run", "{in}", "--workspace", "{out}/w", "--window", "year"],
+        ["run", "{in}", "--workspace", "{out}/w", "--map", "x"],
+        ["trends", "--workspace", "{gone}"],
+        ["search", "red", "--workspace", "{gone}"],
+        ["serve", "--workspace", "{gone}"],
+        ["export", "trends", "--workspace", "{gone}", "--output", "{out}/t.csv"],
+        ["no-such-command"],
+        ["tag"],
+    ],
+)
+def test_what_cannot_start_is_one_line_and_exit_2(arguments: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    photo(tmp_path / "in")
+    for name in ("empty", "out", "thesis", "nomap"):
+        (tmp_path / name).mkdir()
+    (tmp_path / "thesis" / "chapter.txt").write_text("mine")
+    (tmp_path / "nomap" / "manifest.csv").write_text("file\na.png\n")
+    (tmp_path / "blank").write_text("red\n\nblue\n")
+    (tmp_path / "twice").write_text("red\nred\n")
+    places = {p: str(tmp_path / p) for p in ("in", "gone", "empty", "out", "blank", "twice", "thesis", "nomap")}
+    assert call(*[a.format(**places) for a in arguments]) == 2
+    said = capsys.readouterr()
+    assert "Traceback" not in said.err
+    assert said.err.strip()
+    assert not list((tmp_path / "out").glob("t.*"))
+
+
+def test_an_unwritable_workspace_is_one_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    photo(tmp_path / "in")
+    (tmp_path / "file").write_text("")
+    assert call("run", tmp_path / "in", "--workspace", tmp_path / "file" / "w") == 2
+    assert "cannot be written" in capsys.readouterr().err
+
+
+def test_a_busy_workspace_is_one_line(dump: Path, home: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    with Workspace.open(home).writing():
+        assert call("run", dump, "--workspace", home) == 2
+    assert "another run" in capsys.readouterr().err
+
+
+def test_run_says_what_came_of_the_images(dump: Path, home: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert call("run", dump, "--workspace", home) == 1
+    said = capsys.readouterr()
+    assert "120 images: 119 ok, 1 failed" in said.err
+    assert "no readable time" in said.out
+
+
+def test_classify_probabilities_sum_to_one(tmp_path: Path) -> None:
+    photo(tmp_path / "in")
+    labels = ["red", "Blue ", "a green thing"]
+    (tmp_path / "l.txt").write_text("\n".join(labels))
+    assert call("classify", tmp_path / "in", "--labels", tmp_path / "l.txt", "--output", tmp_path / "c.csv") == 0
+    rows = rows_of(tmp_path / "c.csv")
+    assert sorted(row["label"] for row in rows) == sorted(labels)
+    assert sum(float(row["probability"]) for row in rows) == pytest.approx(1, abs=1e-4)
+    assert [row["rank"] for row in rows] == ["1", "2", "3"]
+    assert call("classify", tmp_path / "in", "--labels", tmp_path / "l.txt", "--multi-label", "--output", tmp_path / "m.csv") == 0
+    assert all(0 <= float(row["probability"]) <= 1 for row in rows_of(tmp_path / "m.csv"))
+
+
+def test_embed_photos_and_texts_share_a_space(tmp_path: Path) -> None:
+    photo(tmp_path / "in")
+    (tmp_path / "t.txt").write_text("red\n\n")
+    assert call("embed", tmp_path / "in", "--output", tmp_path / "e.jsonl") == 0
+    assert call("embed", "--texts", tmp_path / "t.txt", "--output", tmp_path / "t.jsonl") == 1  # a blank line
+    image = json.loads((tmp_path / "e.jsonl").read_text().splitlines()[0])["embedding"]
+    texts = [json.loads(line) for line in (tmp_path / "t.jsonl").read_text().splitlines()]
+    assert [t["status"] for t in texts] == ["ok", "empty"]
+    assert len(image) == len(texts[0]["embedding"])
+    assert float(np.linalg.norm(image)) == pytest.approx(1, abs=1e-5)
+
+
+def test_search_by_words_and_by_photo(home: Path, dump: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert call("search", "a red shirt", "--workspace", home, "-n", 3) == 0
+    assert len(capsys.readouterr().out.splitlines()) == 3
+    assert call("search", "--image", dump / "images" / "00005.png", "--workspace", home, "-n", 1) == 0
+    assert "images/00005.png" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("format", ["table", "json", "csv"])
+def test_trends_in_every_format(home: Path, format: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert call("trends", "--workspace", home, "--format", format) == 0
+    said = capsys.readouterr().out
+    if format == "json":
+        assert isinstance(json.loads(said), list)
+    if format == "csv":
+        assert said.startswith("rank,trend_id,")
+
+
+def test_version_and_doctor(capsys: pytest.CaptureFixture[str]) -> None:
+    assert call("--version") == 0
+    assert capsys.readouterr().out.startswith("trendloom ")
+    assert call("doctor") == 0
+    said = capsys.readouterr().out
+    assert "match their sha256" in said
+    assert "onnxruntime" in said
+
+
+def test_stdout_is_for_results_alone(tmp_path: Path) -> None:
+    photo(tmp_path / "in")
+    done = subprocess.run(
+        [sys.executable, "-m", "trendloom", "tag", "in", "--output", "t.jsonl"], cwd=tmp_path, capture_output=True, text=True, check=False, env=os.environ
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stdout == ""
+    assert "1 images: 1 ok" in done.stderr
+
+
+def test_tagging_never_imports_what_it_does_not_need(tmp_path: Path) -> None:
+    photo(tmp_path / "in")
+    code = (
+        "import sys; from trendloom.cli import _run; _run(['tag', 'in', '--output', 't.csv']); "
+        "heavy = {'faiss', 'deltalake', 'fastapi', 'scipy', 'torch', 'jinja2', 'uvicorn', 'tokenizers'} & set(sys.modules); "
+        "sys.exit(f'imported {heavy}' if heavy else 0)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
