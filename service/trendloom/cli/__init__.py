@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import sys
 
-import click
+import typer
 
 from trendloom.cli import extras, stateless, workspace  # noqa: F401  they register their commands
 from trendloom.cli.door import app
 from trendloom.errors import TrendloomError
 
 __all__ = ["app", "main"]
+
+# Typer brings its own copy of click from some version on; its errors are found through one that it exports.
+_UsageError: type[typer.BadParameter] = next(c for c in typer.BadParameter.__mro__ if c.__name__ == "ClickException")
 
 
 def main(arguments: list[str] | None = None) -> None:
@@ -24,13 +27,13 @@ def _run(arguments: list[str] | None) -> int:
     except TrendloomError as reason:
         print(f"trendloom: {reason}", file=sys.stderr)
         return 2
-    except click.ClickException as reason:
+    except _UsageError as reason:
         reason.show()
         return 2
-    except (click.exceptions.Abort, KeyboardInterrupt):
+    except (typer.Abort, KeyboardInterrupt):
         print("trendloom: interrupted; run the same command again to go on", file=sys.stderr)
         return 130
-    except click.exceptions.Exit as reason:
+    except typer.Exit as reason:
         return reason.exit_code
     except BrokenPipeError:  # the reader of stdout went away, as `head` does
         sys.stderr.close()

@@ -35,6 +35,7 @@ def options(
 @app.command()
 def doctor() -> None:
     """Says what is installed, which model and engine would run, and what is missing."""
+    from trendloom.artifacts import verify  # noqa: PLC0415
     from trendloom.errors import TrendloomError  # noqa: PLC0415
     from trendloom.vision import registry  # noqa: PLC0415
 
@@ -49,7 +50,7 @@ def doctor() -> None:
     try:
         for card in registry.installed(chosen.models_dir):
             loaded = registry.load(card.name, chosen.models_dir)
-            registry.verify(card)
+            verify(card)
             mark = "would run" if card.name == chosen.model else "installed"
             typer.echo(f"  model {loaded.identity}: {mark} on {loaded.engine}, {card.dim} dimensions, {card.image_size} px, files match their sha256")
             typer.echo(f"  taxonomy {loaded.taxonomy.identity}: {sum(len(g.values) for g in loaded.taxonomy.groups)} values")
@@ -70,20 +71,23 @@ def _installed(name: str) -> str | None:
 @app.command()
 def demo(
     folder: Annotated[Path, typer.Option(help="Where the drawn dump and its workspace go.")] = Path("demo"),
-    weeks: Annotated[int, typer.Option(help="Weeks of posts.", min=20, max=520)] = 78,
+    weeks: Annotated[int, typer.Option(help="Weeks of posts.", min=26, max=520)] = 78,
     per_week: Annotated[int, typer.Option(help="Posts per week.", min=5, max=10_000)] = 45,
     seed: Annotated[int, typer.Option(help="Another number, another dump.")] = 7,
 ) -> None:
     """Draws a dated dump of garments with planted trends, runs the whole path on it, and says what was found."""
     from trendloom.cli.show import bar, out  # noqa: PLC0415
-    from trendloom.cli.workspace import run_all, views_of  # noqa: PLC0415
-    from trendloom.pipeline.demo import draw, findings  # noqa: PLC0415
+    from trendloom.cli.workspace import run_all  # noqa: PLC0415
+    from trendloom.drawn.dump import make_dump  # noqa: PLC0415
+    from trendloom.pipeline.demo import findings  # noqa: PLC0415
+    from trendloom.store import Workspace  # noqa: PLC0415
 
     chosen = settings()
+    folder.mkdir(parents=True, exist_ok=True)
     with bar("drawing") as progress:
-        plan = draw(folder / "dump", weeks=weeks, per_week=per_week, seed=seed, workers=chosen.threads, progress=progress)
+        plan = make_dump(folder / "dump", seed=seed, weeks=weeks, per_week=per_week, progress=progress)
     counts = run_all(folder / "dump", folder / "workspace", chosen)
-    for line in findings(plan, views_of(folder / "workspace", chosen, k=1)):
+    for line in findings(plan, Workspace.open(folder / "workspace")):
         out.print(line, highlight=False, markup=False)
     out.print(f"open the dashboard: {Path(sys.argv[0]).name} serve --workspace {folder / 'workspace'}", highlight=False, markup=False)
     try:

@@ -224,7 +224,7 @@ def search(
     workspace: Home,
     words: Annotated[str | None, typer.Argument(help="What to look for, in words.", show_default=False)] = None,
     image: Annotated[Path | None, typer.Option(help="A photo to look for instead.", show_default=False)] = None,
-    n: Annotated[int, typer.Option(help="Posts to list.", min=1, max=1000)] = 10,
+    n: Annotated[int, typer.Option("--n", "-n", help="Posts to list.", min=1, max=1000)] = 10,
 ) -> None:
     """Finds the posts nearest to words or to a photo."""
     from trendloom.cli.show import out  # noqa: PLC0415

@@ -1,0 +1,20 @@
+"""Posts and memberships to counts per trend and window: unique authors, copies collapsed, shares with intervals."""
+
+from trendloom.counting.attributes import attribute_members
+from trendloom.counting.copies import copy_groups, near_pairs
+from trendloom.counting.shares import wilson
+from trendloom.counting.tally import Tally, tally
+from trendloom.counting.windows import Step, Windows, choose_windows, window_start
+
+__all__ = [
+    "Step",
+    "Tally",
+    "Windows",
+    "attribute_members",
+    "choose_windows",
+    "copy_groups",
+    "near_pairs",
+    "tally",
+    "wilson",
+    "window_start",
+]

@@ -1,0 +1,99 @@
+"""Which posts show the same photo."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+from scipy import sparse
+from scipy.sparse.csgraph import connected_components
+
+__all__ = ["copy_groups", "near_pairs"]
+
+_BITS = 64
+_BLANK = 6  # a hash with fewer bits set, or unset, comes from an even surface and says nothing
+_CHUNK = 4_000_000  # candidate pairs at once, about 100 MB
+
+
+def _popcount(values: NDArray[np.uint64]) -> NDArray[np.int64]:
+    """Returns the bits set in each value."""
+    octets = np.ascontiguousarray(values).view(np.uint8).reshape(len(values), 8)
+    table = np.array([bin(i).count("1") for i in range(256)], dtype=np.uint8)
+    count: NDArray[np.int64] = table[octets].sum(axis=1, dtype=np.int64)
+    return count
+
+
+def _bucket_pairs(order: NDArray[np.int64], keys: NDArray[np.uint64]) -> list[NDArray[np.int64]]:
+    """Returns arrays (m, 2) of all pairs of `order` whose sorted `keys` are equal, at most `_CHUNK` a time."""
+    edges = np.flatnonzero(np.r_[True, keys[1:] != keys[:-1], True])
+    group_end = np.repeat(edges[1:], np.diff(edges))
+    ahead = group_end - np.arange(len(keys)) - 1  # partners after each element, within its bucket
+    rows = np.flatnonzero(ahead > 0)
+    total = np.cumsum(ahead[rows])
+    pairs = []
+    for part in np.split(rows, np.searchsorted(total, np.arange(_CHUNK, int(total[-1]) if len(total) else 0, _CHUNK))):
+        count = ahead[part]
+        left = np.repeat(part, count)
+        step = np.arange(len(left)) - np.repeat(np.cumsum(count) - count, count) + 1
+        pairs.append(np.column_stack([order[left], order[left + step]]))
+    return pairs
+
+
+def near_pairs(hashes: NDArray[np.uint64], *, radius: int = 4) -> NDArray[np.int64]:
+    """Returns every pair (m, 2) of distinct hashes at most `radius` bits apart, as positions in `hashes`.
+
+    The 64 bits are cut into radius + 1 bands: two hashes within the radius agree on one band (pigeonhole).
+    """
+    if len(hashes) < 2:
+        return np.zeros((0, 2), dtype=np.int64)
+    edges = np.linspace(0, _BITS, radius + 2).astype(int)
+    found = []
+    for low, high in pairwise(edges):
+        band = (hashes >> np.uint64(low)) & np.uint64((1 << int(high - low)) - 1)
+        order = np.argsort(band, kind="stable")
+        for pairs in _bucket_pairs(order, band[order]):
+            apart = _popcount(hashes[pairs[:, 0]] ^ hashes[pairs[:, 1]])
+            found.append(pairs[(apart <= radius) & (apart > 0)])
+    return np.unique(np.sort(np.concatenate(found), axis=1), axis=0)
+
+
+def _hash_codes(hashes: NDArray[np.int64]) -> tuple[NDArray[np.uint64], NDArray[np.int64]]:
+    """Returns the distinct telling hashes, and the place of each hash among them, -1 for even surfaces."""
+    values, inverse = np.unique(hashes.view(np.uint64), return_inverse=True)
+    bits = _popcount(values)
+    telling = (bits >= _BLANK) & (bits <= _BITS - _BLANK)
+    place = np.where(telling, np.cumsum(telling) - 1, -1)
+    return values[telling], place[inverse]
+
+
+def copy_groups(photos: pl.DataFrame, *, radius: int = 4) -> pl.DataFrame:
+    """Returns post_id and group (int64) for posts that share a photo with another post.
+
+    Photos (post_id, sha256, phash; both may be null) are the same when their bytes are, or when their perceptual
+    hashes differ in at most `radius` of 64 bits. Hashes of even surfaces are left out. A post in two groups joins them.
+    """
+    rows = photos.filter(pl.col("post_id").is_not_null())
+    posts = rows["post_id"].cast(pl.String).unique().sort()
+    code = (rows["post_id"].cast(pl.String).rank("dense").cast(pl.Int64) - 1).to_numpy()
+    nodes, links = len(posts), [np.zeros((0, 2), dtype=np.int64)]
+    if "sha256" in rows.columns:
+        known = rows["sha256"].is_not_null().to_numpy()
+        same = rows["sha256"].cast(pl.String).rank("dense").fill_null(0).cast(pl.Int64).to_numpy()
+        links.append(np.column_stack([code[known], nodes + same[known]]))
+        nodes += int(same.max(initial=0)) + 1
+    if "phash" in rows.columns:
+        known = rows["phash"].is_not_null().to_numpy()
+        values, place = _hash_codes(rows["phash"].cast(pl.Int64).fill_null(0).to_numpy())
+        known &= place >= 0
+        links += [np.column_stack([code[known], nodes + place[known]]), nodes + near_pairs(values, radius=radius)]
+        nodes += len(values)
+    edges = np.concatenate(links)
+    graph = sparse.coo_matrix((np.ones(len(edges), np.int8), (edges[:, 0], edges[:, 1])), shape=(nodes, nodes))
+    label = connected_components(graph, directed=False)[1][: len(posts)] if len(posts) else np.zeros(0, np.int64)
+    shared = np.bincount(label, minlength=1)[label] > 1
+    return pl.DataFrame(
+        {"post_id": posts.filter(pl.Series(shared, dtype=pl.Boolean)), "group": label[shared].astype(np.int64)},
+        schema={"post_id": pl.String, "group": pl.Int64},
+    )

@@ -1,0 +1,7 @@
+"""Counts to stages: growth within strata, its interval, false discovery, one row per story."""
+
+from trendloom.stages.counted import Counted
+from trendloom.stages.evidence import benjamini_hochberg
+from trendloom.stages.judge import Study, judge
+
+__all__ = ["Counted", "Study", "benjamini_hochberg", "judge"]

@@ -1,0 +1,106 @@
+"""One story is one row: a rise that is seen through several trends is told once."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import sparse
+
+__all__ = ["Retold", "tell_once"]
+
+Ints = NDArray[np.int64]
+
+_INSIDE = 0.5  # a trend is part of another when so much of its posts are
+_RISES = 1.645  # evidence that the rest of a trend needs to rise on its own
+_AS_MUCH = 0.5  # ... and its log growth, as a part of the whole trend's
+_APART = 2.0  # evidence that a part rises faster than the rest
+_LEADS, _ECHO = 0.3, 1 / 3  # a part with so much of the whole has echoes, in parts that are so much smaller
+
+
+@dataclass(frozen=True, kw_only=True)
+class Retold:
+    """What is left of a trend without its rising parts.
+
+    Attributes:
+        log_growth: Log of the growth.
+        error: Its standard error.
+        z: Evidence that it grows.
+    """
+
+    log_growth: float
+    error: float
+    z: float
+
+
+def _held(trends: Ints, row_trend: Ints, row_post: Ints, posts: int) -> sparse.csr_matrix:
+    """Returns (called, posts) 0/1: which posts each of `trends` holds."""
+    place = np.full(int(max(row_trend.max(initial=-1), trends.max(initial=-1))) + 1, -1)
+    place[trends] = np.arange(len(trends))
+    at = place[row_trend]
+    keep = at >= 0
+    ones = np.ones(int(keep.sum()), dtype=np.int64)
+    return sparse.csr_matrix((ones, (at[keep], row_post[keep])), shape=(len(trends), posts))
+
+
+def tell_once(
+    called: Ints,
+    row_trend: Ints,
+    row_post: Ints,
+    posts: int,
+    *,
+    whole: Callable[[int], Retold],
+    without: Callable[[int, Ints], Retold],
+) -> dict[int, int]:
+    """Returns, for called trends that another tells better, the trend that does.
+
+    A trend that no longer rises without its rising parts is told by the strongest of them; a part that does not rise
+    faster than the rest of a rising whole is told by the whole. Where one part makes the whole rise, its much smaller
+    siblings are its echoes (garments of the look that were tagged otherwise).
+
+    Args:
+        called: Rising trends.
+        row_trend: Trend per row, of the last span.
+        row_post: Post per row.
+        posts: Number of posts.
+        whole: The evidence of a trend.
+        without: The evidence of a trend without the posts of some others.
+    """
+    if len(called) < 2:
+        return {}
+    held = _held(called, row_trend, row_post, posts)
+    common = np.asarray((held @ held.T).todense())
+    size = np.diag(common)
+    under: dict[int, int] = {}
+    order = np.lexsort((called, size))
+    rank = np.empty(len(called), dtype=np.int64)
+    rank[order] = np.arange(len(called))
+    for broad in order:
+        parts = np.flatnonzero((common[:, broad] >= _INSIDE * size) & (rank < rank[broad]) & (size > 0))
+        if not len(parts):
+            continue
+        rest, all_of_it = without(int(called[broad]), called[parts]), whole(int(called[broad]))
+        if rest.z < _RISES or rest.log_growth < _AS_MUCH * all_of_it.log_growth:
+            best = max(parts, key=lambda i: (whole(int(called[i])).z, -rank[i]))
+            under[int(called[broad])] = int(called[best])
+            if common[best, broad] >= _LEADS * size[broad]:
+                echoes = parts[size[parts] <= _ECHO * size[best]]
+                under.update(
+                    {int(called[echo]): int(called[best]) for echo in echoes if int(called[echo]) not in under}
+                )
+            continue
+        for part in parts:
+            its = whole(int(called[part]))
+            if its.log_growth - rest.log_growth < _APART * np.hypot(its.error, rest.error):
+                under.setdefault(int(called[part]), int(called[broad]))
+    return {trend: _root(trend, under) for trend in under}
+
+
+def _root(trend: int, under: dict[int, int]) -> int:
+    seen = {trend}
+    while under.get(trend, trend) not in seen:
+        trend = under[trend]
+        seen.add(trend)
+    return trend

@@ -1,0 +1,172 @@
+"""Photos and texts to one joint space, as the model's card says."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Generic, TypeVar
+
+import numpy as np
+from PIL import Image
+
+from trendloom.artifacts import ModelCard
+from trendloom.errors import ArtifactError, InputError
+from trendloom.types import Floats, Pixels, Session
+
+if TYPE_CHECKING:
+    from tokenizers import Tokenizer
+
+__all__ = ["ClipEncoder", "letterbox"]
+
+IMAGE_CHUNK = 16  # photos in one call of the tower: larger gains nothing on a CPU and costs memory
+TEXT_CHUNK = 64
+MAX_CHARACTERS = 4_096  # far beyond what 64 tokens hold; spares the tokenizer a book
+_NORM_TOLERANCE = 0.02
+
+T = TypeVar("T")
+
+
+def letterbox(pixels: Pixels, size: int, fill: tuple[int, int, int] = (255, 255, 255)) -> Pixels:
+    """Returns the photo (h, w, 3) on a square, (size, size, 3) uint8.
+
+    The long side becomes `size`, the short side `round(short * size / long)` and at least 1,
+    by antialiased bicubic; it lies at `(size - side) // 2` on a ground of `fill`.
+
+    Raises:
+        InputError: not an RGB photo of uint8 with at least one pixel.
+    """
+    if pixels.dtype != np.uint8 or pixels.ndim != 3 or pixels.shape[2] != 3 or pixels.size == 0:
+        raise InputError(f"expected RGB pixels (h, w, 3) uint8, got {pixels.shape} {pixels.dtype}")
+    height, width = pixels.shape[:2]
+    long_side = max(height, width)
+    inner = (max(1, round(width * size / long_side)), max(1, round(height * size / long_side)))
+    photo = Image.fromarray(np.ascontiguousarray(pixels))
+    if inner != (width, height):
+        photo = photo.resize(inner, Image.Resampling.BICUBIC)
+    if inner == (size, size):
+        return np.asarray(photo, dtype=np.uint8)
+    canvas = Image.new("RGB", (size, size), fill)
+    canvas.paste(photo, ((size - inner[0]) // 2, (size - inner[1]) // 2))
+    return np.asarray(canvas, dtype=np.uint8)
+
+
+class _Lazy(Generic[T]):
+    """Something built on first use, once, whichever worker asks first."""
+
+    def __init__(self, build: Callable[[], T]) -> None:
+        self._build = build
+        self._lock = threading.Lock()
+        self._built: T | None = None
+
+    def get(self) -> T:
+        """Returns the thing, built now if it was not yet."""
+        if self._built is None:
+            with self._lock:
+                if self._built is None:
+                    self._built = self._build()
+        return self._built
+
+
+def _load_tokenizer(path: Path) -> Tokenizer:
+    """Returns the tokenizer of the text tower; padding is left to the encoder.
+
+    Raises:
+        ArtifactError: the file cannot be read as a tokenizer.
+    """
+    from tokenizers import Tokenizer  # noqa: PLC0415  tagging photos never needs it
+
+    try:
+        tokenizer = Tokenizer.from_file(str(path))
+    except Exception as exc:  # the library raises bare Exception
+        raise ArtifactError(f"{path.parent.name}/{path.name}: expected a tokenizer file, got: {exc}") from exc
+    tokenizer.no_padding()
+    return tokenizer
+
+
+class ClipEncoder:
+    """An image tower and a text tower that share a joint space; each is loaded when first needed."""
+
+    def __init__(self, card: ModelCard, *, image: Callable[[], Session], text: Callable[[], Session]) -> None:
+        self._card = card
+        self._image = _Lazy(image)
+        self._text = _Lazy(text)
+        self._tokenizer = _Lazy(lambda: _load_tokenizer(card.folder / "tokenizer.json"))
+
+    @property
+    def model(self) -> str:
+        """Name and version of the model."""
+        return self._card.identity
+
+    @property
+    def dim(self) -> int:
+        """Length of an embedding."""
+        return self._card.dim
+
+    @property
+    def size(self) -> int:
+        """Side of the square that `prepare` returns, in pixels."""
+        return self._card.image_size
+
+    @property
+    def engine(self) -> str:
+        """Runtime, provider and precision of the image tower; loads it."""
+        return self._image.get().engine
+
+    def prepare(self, pixels: Pixels) -> Pixels:
+        """Returns one photo (h, w, 3) as the tower wants it, (size, size, 3) uint8."""
+        return letterbox(pixels, self._card.image_size, self._card.fill)
+
+    def images(self, batch: Pixels) -> Floats:
+        """Returns (n, dim) float32, rows L2-normalised, of prepared photos (n, size, size, 3) uint8.
+
+        Raises:
+            InputError: photos that were not prepared.
+            ArtifactError: the tower cannot be loaded or gives no unit rows.
+        """
+        size = self._card.image_size
+        if batch.dtype != np.uint8 or batch.ndim != 4 or batch.shape[1:] != (size, size, 3):
+            raise InputError(f"expected prepared photos (n, {size}, {size}, 3) uint8, got {batch.shape} {batch.dtype}")
+        found = np.empty((len(batch), self.dim), dtype=np.float32)
+        for start in range(0, len(batch), IMAGE_CHUNK):
+            chunk = np.ascontiguousarray(batch[start : start + IMAGE_CHUNK])
+            found[start : start + len(chunk)] = self._checked(self._image.get().run({"pixels": chunk}), len(chunk))
+        return found
+
+    def texts(self, lines: Sequence[str]) -> Floats:
+        """Returns (n, dim) float32, rows L2-normalised; the text as it is, no template.
+
+        Raises:
+            InputError: a text is empty.
+            ArtifactError: the tower or its tokenizer cannot be loaded, or gives no unit rows.
+        """
+        for n, line in enumerate(lines):
+            if not line.strip():
+                raise InputError(f"text {n + 1} of {len(lines)} is empty: expected words, such as 'navy striped shirt'")
+        found = np.empty((len(lines), self.dim), dtype=np.float32)
+        if not lines:
+            return found
+        # a lone surrogate is no character: it would stop the tokenizer
+        clean = [line[:MAX_CHARACTERS].encode("utf-8", "replace").decode("utf-8") for line in lines]
+        tokens = [(row.ids, row.attention_mask) for row in self._tokenizer.get().encode_batch(clean)]
+        by_length = sorted(range(len(lines)), key=lambda n: len(tokens[n][0]))
+        for start in range(0, len(lines), TEXT_CHUNK):
+            rows = by_length[start : start + TEXT_CHUNK]
+            width = max(1, *(len(tokens[n][0]) for n in rows))
+            ids, mask = np.zeros((2, len(rows), width), dtype=np.int64)
+            for at, n in enumerate(rows):
+                ids[at, : len(tokens[n][0])], mask[at, : len(tokens[n][1])] = tokens[n]
+            found[rows] = self._checked(self._text.get().run({"input_ids": ids, "attention_mask": mask}), len(rows))
+        return found
+
+    def _checked(self, rows: Floats, count: int) -> Floats:
+        """Returns the rows if they are `count` unit vectors of the card's dimension.
+
+        Raises:
+            ArtifactError: they are not: the files and the card do not belong together.
+        """
+        if rows.shape != (count, self.dim):
+            raise ArtifactError(f"{self.model}: expected rows ({count}, {self.dim}), the tower gave {rows.shape}")
+        if not np.all(np.abs(np.linalg.norm(rows, axis=1) - 1.0) < _NORM_TOLERANCE):
+            raise ArtifactError(f"{self.model}: expected rows of length 1, the tower gave others")
+        return rows

@@ -1,0 +1,114 @@
+"""Installed models, ready to use: card, encoder and tagger of each."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from trendloom.artifacts import ModelCard, find_model, installed_cards, load_card, taxonomy_path
+from trendloom.errors import InputError
+from trendloom.taxonomy import Taxonomy, load_taxonomy
+from trendloom.types import Floats, Session
+from trendloom.vision.classifier import label_vectors, probabilities
+from trendloom.vision.encoder import ClipEncoder
+from trendloom.vision.tagger import PromptTagger, make_prompt_vectors, prompt_vectors, save_prompt_vectors
+
+__all__ = ["DEFAULT_MODEL", "Model", "installed", "load", "write_prompts"]
+
+DEFAULT_MODEL = "fashion-lite"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Model:
+    """One installed model. Towers are loaded when first needed; workers may share it."""
+
+    card: ModelCard
+    taxonomy: Taxonomy
+    encoder: ClipEncoder
+    _lock: threading.Lock = field(default_factory=threading.Lock, repr=False, compare=False)
+    _taggers: list[PromptTagger] = field(default_factory=list, repr=False, compare=False)
+
+    @property
+    def identity(self) -> str:
+        """Name and version, such as `fashion-lite 1.0`: what a workspace remembers."""
+        return self.card.identity
+
+    @property
+    def engine(self) -> str:
+        """Runtime, provider and precision, such as `onnxruntime-cpu-fp32`; loads the image tower."""
+        return self.encoder.engine
+
+    @property
+    def tagger(self) -> PromptTagger:
+        """The tagger of the shipped taxonomy, made on first use.
+
+        Raises:
+            ArtifactError: the model does not fit the taxonomy.
+        """
+        with self._lock:
+            if not self._taggers:
+                vectors = prompt_vectors(self.encoder, self.taxonomy, self.card)
+                self._taggers.append(PromptTagger(taxonomy=self.taxonomy, card=self.card, vectors=vectors))
+        return self._taggers[0]
+
+    def classifier(self, labels: Sequence[str], *, multi_label: bool = False) -> Callable[[Floats], Floats]:
+        """Returns a function of garments (n, dim) to (n, labels) float32 probabilities; labels as they are written.
+
+        Raises:
+            InputError: the list is empty, a label is empty or doubled, or asks for something about a person.
+        """
+        vectors = label_vectors(self.encoder, self.card, labels)  # the text tower runs once, not once a batch
+        return lambda embeddings: probabilities(self.card, embeddings, vectors, multi_label=multi_label)
+
+
+def installed(models_dir: Path | None = None) -> tuple[ModelCard, ...]:
+    """Returns the card of every installed model, sorted by name.
+
+    Raises:
+        ArtifactError: there is no folder of models, or a card in it cannot be read.
+    """
+    return installed_cards(models_dir)
+
+
+def load(name: str = DEFAULT_MODEL, models_dir: Path | None = None, threads: int = 1) -> Model:
+    """Returns an installed model; `threads` is what one call of a tower may use.
+
+    Raises:
+        ArtifactError: no such model, or its files do not fit its card.
+        InputError: `threads` is not positive.
+    """
+    if threads < 1:
+        raise InputError(f"expected at least 1 thread, got {threads}")
+    return _open(find_model(name, models_dir), taxonomy_path(models_dir), threads)
+
+
+def write_prompts(model_dir: Path) -> Path:
+    """Returns the path of the prompt vectors written into a model's folder, for the taxonomy beside that folder.
+
+    Run after the text tower, the card's templates or the taxonomy changed; tagging then needs no text tower.
+
+    Raises:
+        ArtifactError: the model or the taxonomy cannot be read.
+    """
+    model = _open(model_dir, taxonomy_path(model_dir.parent), 1)
+    vectors = make_prompt_vectors(model.encoder, model.taxonomy, model.card)
+    return save_prompt_vectors(vectors, model.taxonomy, model.card)
+
+
+def _open(folder: Path, taxonomy: Path, threads: int) -> Model:
+    card = load_card(folder)
+    encoder = ClipEncoder(
+        card,
+        image=lambda: _session(folder / "image.onnx", threads),
+        text=lambda: _session(folder / "text.onnx", threads),
+    )
+    return Model(card=card, taxonomy=load_taxonomy(taxonomy), encoder=encoder)
+
+
+def _session(path: Path, threads: int) -> Session:
+    """Returns a tower's session; onnxruntime is imported here, when a tower is first needed."""
+    from trendloom.vision.session import OnnxSession  # noqa: PLC0415
+
+    return OnnxSession(path, threads=threads)

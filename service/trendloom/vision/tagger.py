@@ -1,0 +1,185 @@
+"""Embeddings of garments to tags, by the prompts of a taxonomy."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import zipfile
+import zlib
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+
+from trendloom.artifacts import ModelCard, TagCalibration
+from trendloom.errors import ArtifactError
+from trendloom.taxonomy import Group, Taxonomy
+from trendloom.types import Encoder, Floats, Tag
+
+__all__ = ["PromptTagger", "find_prompt_vectors", "make_prompt_vectors", "prompt_vectors", "save_prompt_vectors"]
+
+PROMPTS = "prompts.npz"
+TYPE = "type"
+
+
+class PromptTagger:
+    """Tags by the cosine between a garment and each value's prompts; the probabilities are the card's.
+
+    `vectors` has one unit row per value of a group, in order, and one more for its `none` prompts.
+
+    Raises:
+        ArtifactError: the card does not calibrate a group, or the vectors are not those of the taxonomy.
+    """
+
+    def __init__(self, *, taxonomy: Taxonomy, card: ModelCard, vectors: Mapping[str, Floats]) -> None:
+        self._taxonomy = taxonomy
+        self._card = card
+        self._vectors: dict[str, Floats] = {}
+        self._calibration: dict[str, TagCalibration] = {}
+        for group in taxonomy.groups:
+            self._calibration[group.name] = _calibration(card, group)
+            rows = vectors.get(group.name)
+            shape = (len(group.values) + bool(group.none), card.dim)
+            if rows is None or rows.shape != shape:
+                got = "none" if rows is None else str(rows.shape)
+                raise ArtifactError(f"{group.name}: expected prompt vectors {shape}, got {got}; write them again")
+            self._vectors[group.name] = rows
+
+    @property
+    def taxonomy(self) -> str:
+        """Name and version of the taxonomy."""
+        return self._taxonomy.identity
+
+    def probabilities(self, embeddings: Floats, group: str) -> Floats:
+        """Returns (n, values) float32 of a group, in the taxonomy's order, and `none` last where it has prompts.
+
+        Softmax of scale * cosine; rows sum to 1.
+        """
+        logits = self._calibration[group].scale * (embeddings.astype(np.float32) @ self._vectors[group].T)
+        odds = np.exp(logits - logits.max(axis=1, keepdims=True))
+        return np.asarray(odds / odds.sum(axis=1, keepdims=True), dtype=np.float32)
+
+    def tag(self, embeddings: Floats) -> list[list[Tag]]:
+        """Returns the tags of each garment, groups in the taxonomy's order, most probable first within a group.
+
+        A value is given at the group's threshold. Where `none` of the types is likelier than every type there is
+        no garment and so no tag; the other groups are asked where they fit the likeliest type.
+        """
+        if not len(embeddings):
+            return []
+        chances = {group.name: self.probabilities(embeddings, group.name) for group in self._taxonomy.groups}
+        types = self._taxonomy.group(TYPE)
+        best = chances[TYPE].argmax(axis=1)
+        found: list[list[Tag]] = []
+        for n, winner in enumerate(best):
+            tags: list[Tag] = []
+            if winner < len(types.values):
+                kind = types.values[winner].value
+                for group in self._taxonomy.groups:
+                    if group.name == TYPE or group.fits(kind):
+                        tags += self._over_threshold(group, chances[group.name][n])
+            found.append(tags)
+        return found
+
+    def _over_threshold(self, group: Group, chances: Floats) -> list[Tag]:
+        """Returns the group's tags of one garment; at most one where its values exclude each other."""
+        threshold = self._calibration[group.name].threshold
+        order = np.argsort(-chances[: len(group.values)], kind="stable")
+        if group.exclusive:
+            order = order[:1]
+        return [
+            Tag(
+                group=group.name,
+                value=group.values[n].value,
+                value_id=group.values[n].id,
+                probability=float(chances[n]),
+            )
+            for n in order
+            if chances[n] >= threshold
+        ]
+
+
+def make_prompt_vectors(encoder: Encoder, taxonomy: Taxonomy, card: ModelCard) -> dict[str, Floats]:
+    """Returns per group (values [+ 1 for none], dim) float32, rows L2-normalised: the mean of each value's prompts.
+
+    A prompt stands in every template of the group; the text tower sees each sentence once.
+    """
+    sentences: dict[str, int] = {}
+    places: dict[str, list[list[int]]] = {}
+    for group in taxonomy.groups:
+        templates = _templates(card, group)
+        rows = [value.prompts for value in group.values] + ([group.none] if group.none else [])
+        places[group.name] = [
+            [
+                sentences.setdefault(template.replace("{}", prompt), len(sentences))
+                for prompt in row
+                for template in templates
+            ]
+            for row in rows
+        ]
+    embeddings = encoder.texts(list(sentences))
+    return {name: np.stack([_mean(embeddings[row]) for row in rows]) for name, rows in places.items()}
+
+
+def _mean(rows: Floats) -> Floats:
+    mean = rows.mean(axis=0)
+    return np.asarray(mean / np.linalg.norm(mean), dtype=np.float32)
+
+
+def find_prompt_vectors(taxonomy: Taxonomy, card: ModelCard) -> dict[str, Floats] | None:
+    """Returns the vectors that ship beside the model, or None where there are none for this taxonomy and tower.
+
+    Raises:
+        ArtifactError: the file is damaged.
+    """
+    path = card.folder / PROMPTS
+    if not path.is_file():
+        return None
+    try:
+        with path.open("rb") as stream, np.load(stream, allow_pickle=False) as stored:
+            if str(stored["key"]) != _key(taxonomy, card):
+                return None
+            return {group.name: stored[f"vectors.{group.name}"].astype(np.float32) for group in taxonomy.groups}
+    except (OSError, ValueError, TypeError, KeyError, EOFError, zipfile.BadZipFile, zlib.error) as exc:
+        raise ArtifactError(f"{card.name}/{PROMPTS}: expected prompt vectors, got a damaged file ({exc})") from exc
+
+
+def prompt_vectors(encoder: Encoder, taxonomy: Taxonomy, card: ModelCard) -> dict[str, Floats]:
+    """Returns the vectors that ship beside the model if they fit, else those the text tower makes now."""
+    shipped = find_prompt_vectors(taxonomy, card)
+    return shipped if shipped is not None else make_prompt_vectors(encoder, taxonomy, card)
+
+
+def save_prompt_vectors(vectors: Mapping[str, Floats], taxonomy: Taxonomy, card: ModelCard) -> Path:
+    """Returns the path of the file written beside the model, so that tagging needs no text tower."""
+    path = card.folder / PROMPTS
+    fresh = path.with_suffix(".new.npz")
+    arrays = {f"vectors.{name}": rows for name, rows in vectors.items()}
+    np.savez(fresh, key=np.asarray(_key(taxonomy, card)), allow_pickle=False, **arrays)
+    os.replace(fresh, path)
+    return path
+
+
+def _key(taxonomy: Taxonomy, card: ModelCard) -> str:
+    """Returns the digest of everything that the vectors depend on: prompts, templates and the text tower."""
+    said = {
+        "tower": [card.files[name].sha256 for name in ("text.onnx", "tokenizer.json")],
+        "groups": [
+            [group.name, _templates(card, group), [value.prompts for value in group.values], group.none]
+            for group in taxonomy.groups
+        ],
+    }
+    return hashlib.sha256(json.dumps(said, ensure_ascii=True).encode()).hexdigest()
+
+
+def _calibration(card: ModelCard, group: Group) -> TagCalibration:
+    if group.name not in card.calibration.tags:
+        known = ", ".join(card.calibration.tags) or "none"
+        raise ArtifactError(f"{card.identity} calibrates no group {group.name!r} of the taxonomy; it has: {known}")
+    return card.calibration.tags[group.name]
+
+
+def _templates(card: ModelCard, group: Group) -> tuple[str, ...]:
+    """Returns the card's templates of the group if it has some, else the taxonomy's."""
+    return _calibration(card, group).templates or group.templates

@@ -1,0 +1,180 @@
+"""The dashboard: every view is an address that can be sent to a colleague."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Annotated, Any
+
+import polars as pl
+from fastapi import APIRouter, Path, Query, Request
+from starlette.responses import Response
+
+from trendloom.artifacts import find_model, load_card
+from trendloom.errors import ArtifactError
+from trendloom.web import drawing, words
+from trendloom.web.deps import SettingsDep, Templates, Turn, Uploads, ViewsDep
+from trendloom.web.listing import Listed, find_trend, list_trends
+from trendloom.web.problems import Refused
+from trendloom.web.reading import OverviewRow, ViewsProtocol
+from trendloom.web.routes.api import tagged
+from trendloom.web.schemas import BY, Group, Point, Shown, Trend, rows_of
+
+__all__ = ["PAGE", "router"]
+
+PAGE = 50  # rows of a page
+
+router = APIRouter(include_in_schema=False)
+
+Asked = Annotated[str, Query(max_length=200)]
+
+
+def _context(overview: OverviewRow, here: str, **more: Any) -> dict[str, Any]:
+    """Returns what every page shows."""
+    return {"overview": overview, "here": here, **more}
+
+
+def _shares(views: ViewsProtocol, ids: list[str], segment: dict[str, str]) -> dict[str, list[float | None]]:
+    """Returns the shares of some trends by window, oldest first."""
+    frame = views.series(segment=segment or None).filter(pl.col("trend_id").is_in(ids)).sort("window_start")
+    share = pl.when(pl.col("suppressed")).then(None).otherwise(pl.col("share").fill_nan(None))
+    grouped = frame.group_by("trend_id", maintain_order=True).agg(share.alias("share"))
+    return dict(zip(grouped["trend_id"].to_list(), grouped["share"].to_list(), strict=True))
+
+
+def _rows(
+    views: ViewsProtocol, overview: OverviewRow, rows: list[Trend], shares: Mapping[str, Sequence[float | None]]
+) -> list[dict[str, Any]]:
+    """Returns the rows of the list with their pictures."""
+    return [
+        {
+            "trend": row,
+            "photos": [] if row.suppressed else views.photos(row.trend_id, n=3),
+            "spark": drawing.sparkline(
+                shares.get(row.trend_id, []), window=overview.window, stage=row.stage or "steady"
+            ),
+            "dot": drawing.growth_dot(row, stage=row.stage or "steady"),
+        }
+        for row in rows
+    ]
+
+
+@router.get("/")
+def trends(  # noqa: PLR0917  a parameter of the query each
+    request: Request,
+    templates: Templates,
+    views: ViewsDep,
+    stage: Asked = "",
+    country: Asked = "",
+    platform: Asked = "",
+    q: Asked = "",
+    page: Annotated[int, Query(ge=1, le=10**6)] = 1,
+) -> Response:
+    """Answers with the list of trends."""
+    overview = views.overview()
+    asked = {"stage": stage, "country": country, "platform": platform, "q": q}
+    if overview.run is None:
+        return templates.TemplateResponse(request, "first.html", _context(overview, "trends"))
+    segment = {name: asked[name] for name in BY if asked[name]}
+    listed: Listed = list_trends(views, stage=stage or None, segment=segment, query=q or None)
+    begin = (page - 1) * PAGE
+    found = listed.rows(begin, begin + PAGE)
+    shares = _shares(views, [row.trend_id for row in found], segment)
+    spans = words.Spans.of(overview.window, max(map(len, shares.values()), default=0))
+    context = _context(
+        overview, "trends", asked=asked, rows=_rows(views, overview, found, shares), spans=spans, stages=listed.stages, total=listed.total, begin=begin, page=page,
+        pages=max(1, -(-listed.total // PAGE)), segment=segment, everything=sum(listed.stages.values()),
+        loosen=words.filters(asked, listed.total), csv="/v1/trends.csv" + _csv_query(asked),
+    )  # fmt: skip
+    return templates.TemplateResponse(request, "trends.html", context)
+
+
+def _csv_query(asked: dict[str, str]) -> str:
+    """Returns the API's query for the filters of a page."""
+    pairs = [("stage", asked["stage"]), ("q", asked["q"])]
+    pairs += [("segment", f"{name}={asked[name]}") for name in BY if asked[name]]
+    return words.query([(k, v) for k, v in pairs if v])
+
+
+@router.get("/trends/{trend_id}")
+def trend(
+    request: Request, trend_id: Annotated[str, Path(max_length=200)], templates: Templates, views: ViewsDep
+) -> Response:
+    """Answers with one trend and its evidence."""
+    overview = views.overview()
+    found = find_trend(views, trend_id)
+    points = rows_of(Point, views.series(trend_id))
+    open_ = not found.suppressed
+    groups = {field: rows_of(Group, views.by(trend_id, field)) if open_ else [] for field in BY}
+    stage = found.stage or "steady"
+    top = drawing.top_of([row for rows in groups.values() for row in rows])
+    multiples = {field: drawing.share_dots(rows, stage=stage, top=top) for field, rows in groups.items() if rows}
+    beneath = rows_of(Trend, views.beneath(trend_id))
+    shows: dict[str, list[Shown]] = {}
+    for shown in rows_of(Shown, views.tags_of(trend_id)) if open_ else []:
+        shows.setdefault(shown.group, []).append(shown)
+    above = views.trend(found.under) if found.under else None
+    spans = words.Spans.of(overview.window, len(points))
+    context = _context(
+        overview, "", trend=found, spans=spans, points=points, photos=views.photos(trend_id, n=12) if open_ else [], multiples=multiples,
+        beneath=beneath, above=Trend.model_validate(above) if above else None, shows=shows, stage=stage, year=drawing.YEAR.get(overview.window, 52),
+        countries=sum(not row.suppressed for row in groups["country"]),
+        picture=drawing.chart(points, window=overview.window, stage=stage),
+        dot=drawing.growth_dot(found, stage=stage, width=220, height=18),
+    )  # fmt: skip
+    return templates.TemplateResponse(request, "trend.html", context)
+
+
+@router.get("/search")
+def search(
+    request: Request, templates: Templates, views: ViewsDep, _: Turn, q: Annotated[str, Query(max_length=400)] = ""
+) -> Response:
+    """Answers with the trends of that name and the photos nearest to the words."""
+    overview = views.overview()
+    hits = views.search(text=q, n=24) if q.strip() and overview.photos else []
+    named = list_trends(views, stage=None, segment={}, query=q.strip()).rows(0, 8) if q.strip() and overview.run else []
+    context = _context(overview, "search", q=q, hits=hits, named=named, by_photo=False)
+    return templates.TemplateResponse(request, "search.html", context)
+
+
+@router.post("/search")
+def search_image(request: Request, templates: Templates, views: ViewsDep, images: Uploads, _: Turn) -> Response:
+    """Answers with the photos nearest to one photo."""
+    if len(images) != 1:
+        raise Refused(422, f"expected one photo, got {len(images)}")
+    hits = views.search(image=images[0][1], n=24)
+    context = _context(views.overview(), "search", q="", hits=hits, named=[], by_photo=True)
+    return templates.TemplateResponse(request, "search.html", context)
+
+
+@router.get("/tag")
+def tag(request: Request, templates: Templates, views: ViewsDep, settings: SettingsDep) -> Response:
+    """Answers with the form for photos."""
+    context = _context(views.overview(), "tag", reply=None, settings=settings)
+    return templates.TemplateResponse(request, "tag.html", context)
+
+
+@router.post("/tag")
+def tag_images(
+    request: Request, templates: Templates, views: ViewsDep, settings: SettingsDep, images: Uploads, _: Turn
+) -> Response:
+    """Answers with the tags of photos, for browsers without scripts."""
+    context = _context(views.overview(), "tag", reply=tagged(views, images), settings=settings)
+    return templates.TemplateResponse(request, "tag.html", context)
+
+
+@router.get("/method")
+def method(request: Request, templates: Templates, views: ViewsDep, settings: SettingsDep) -> Response:
+    """Answers with how the numbers are made."""
+    try:
+        card = load_card(find_model(settings.model, settings.models_dir))
+    except ArtifactError:
+        card = None  # the page says so
+    return templates.TemplateResponse(request, "method.html", _context(views.overview(), "method", card=card))
+
+
+@router.get("/docs")
+def docs(request: Request, templates: Templates, views: ViewsDep) -> Response:
+    """Answers with the API in words, made from its own description."""
+    return templates.TemplateResponse(
+        request, "docs.html", _context(views.overview(), "api", api=request.app.openapi())
+    )

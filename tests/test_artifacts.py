@@ -1,0 +1,157 @@
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from datetime import date
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from tests.doubles import card_fields, write_model
+from trendloom.artifacts import (
+    find_model,
+    installed_cards,
+    load_card,
+    models_folder,
+    taxonomy_path,
+    verify,
+)
+from trendloom.errors import ArtifactError
+
+FILES = {"image.onnx": b"image", "text.onnx": b"text", "tokenizer.json": b"{}"}
+
+
+def test_a_sound_card_is_read_whole(tmp_path: Path) -> None:
+    card = load_card(write_model(tmp_path / "toy"))
+    assert card.identity == "toy 1.0"
+    assert (card.dim, card.image_size, card.fill) == (32, 16, (255, 255, 255))
+    assert card.created == date(2026, 11, 22)
+    assert card.training_data[0].photos == 3
+    assert card.metrics == {"top1": 0.5}
+    assert card.calibration.classify.softmax_scale_log_n == 0.0
+    assert card.calibration.tags["colour"].threshold == 0.3
+    assert card.folder == tmp_path / "toy"
+    verify(card)
+
+
+@pytest.mark.parametrize("field", [*card_fields(FILES)])
+def test_every_field_is_needed(tmp_path: Path, field: str) -> None:
+    with pytest.raises(ArtifactError, match=field):
+        load_card(write_model(tmp_path / "toy", **{field: None}))
+
+
+@pytest.mark.parametrize(
+    ("changes", "place"),
+    [
+        ({"mean": [0, 0, 0]}, "unknown field mean"),
+        ({"name": "Toy/../x"}, "name"),
+        ({"version": " "}, "version"),
+        ({"dim": 0}, "dim"),
+        ({"dim": 2.5}, "dim"),
+        ({"dim": True}, "dim"),
+        ({"dim": "32"}, "dim"),
+        ({"image_size": 10**9}, "image_size"),
+        ({"interpolation": "nearest"}, "interpolation"),
+        ({"fit": "squash"}, "fit"),
+        ({"fill": [255, 255]}, "fill"),
+        ({"fill": [255, 255, 256]}, "fill"),
+        ({"created": "22.11.2026"}, "created"),
+        ({"files": {"image.onnx": {"sha256": "0" * 64, "bytes": 5}}}, "text.onnx"),
+        ({"files": {"../image.onnx": {"sha256": "0" * 64, "bytes": 5}}}, "plain file names"),
+        ({"files": {"image.onnx": {"sha256": "xyz", "bytes": 5}}}, "SHA-256"),
+        ({"files": []}, "files"),
+        ({"training_data": [{"name": "x", "terms": "y"}]}, "photos"),
+        ({"training_data": {}}, "training_data"),
+        ({"weak_spots": [""]}, "weak_spots"),
+        ({"calibration": {"classify": {}, "tags": {}}}, "templates"),
+        ({"metrics": 3}, "metrics"),
+    ],
+)
+def test_odd_fields_are_refused_with_their_place(tmp_path: Path, changes: dict[str, object], place: str) -> None:
+    with pytest.raises(ArtifactError, match=place):
+        load_card(write_model(tmp_path / "toy", stored=None, **changes))
+
+
+@pytest.mark.parametrize(
+    ("edit", "place"),
+    [
+        (lambda c: c["classify"].update(templates=[]), "classify.templates"),
+        (lambda c: c["classify"].update(templates=["no place"]), r"templates\[0\]"),
+        (lambda c: c["classify"].update(softmax_scale=float("nan")), "softmax_scale"),
+        (lambda c: c["classify"].update(temperature=1), "unknown field temperature"),
+        (lambda c: c["tags"]["type"].update(threshold=1.5), "tags.type: threshold"),
+        (lambda c: c["tags"]["type"].pop("scale"), "tags.type: scale"),
+    ],
+)
+def test_odd_calibration_is_refused(tmp_path: Path, edit: Callable[[dict[str, object]], None], place: str) -> None:
+    calibration = json.loads(json.dumps(card_fields(FILES)["calibration"]))
+    edit(calibration)
+    with pytest.raises(ArtifactError, match=place):
+        load_card(write_model(tmp_path / "toy", calibration=calibration))
+
+
+def test_a_missing_or_cut_file_is_found_on_load(tmp_path: Path) -> None:
+    folder = write_model(tmp_path / "toy")
+    (folder / "text.onnx").write_bytes(b"tex")
+    with pytest.raises(ArtifactError, match="expected 4 bytes, got 3"):
+        load_card(folder)
+    (folder / "text.onnx").unlink()
+    with pytest.raises(ArtifactError, match=r"toy/text\.onnx"):
+        load_card(folder)
+
+
+def test_verify_finds_a_flipped_byte(tmp_path: Path) -> None:
+    folder = write_model(tmp_path / "toy")
+    card = load_card(folder)
+    (folder / "image.onnx").write_bytes(b"imagf")
+    load_card(folder)  # the length is as stated
+    with pytest.raises(ArtifactError, match=r"toy/image\.onnx: expected SHA-256"):
+        verify(card)
+
+
+def test_no_card_and_no_json_are_told(tmp_path: Path) -> None:
+    with pytest.raises(ArtifactError, match=r"card\.json"):
+        load_card(tmp_path)
+    (tmp_path / "card.json").write_text("{", encoding="utf-8")
+    with pytest.raises(ArtifactError, match="expected JSON"):
+        load_card(tmp_path)
+    (tmp_path / "card.json").write_text("[" * 100_000, encoding="utf-8")
+    with pytest.raises(ArtifactError, match="expected JSON"):
+        load_card(tmp_path)
+    (tmp_path / "card.json").write_text("[]", encoding="utf-8")
+    with pytest.raises(ArtifactError, match="expected an object"):
+        load_card(tmp_path)
+
+
+@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    content=st.binary(max_size=60) | st.text(alphabet='{}[]":,0123456789truefalsn\\ud8', max_size=40).map(str.encode)
+)
+def test_any_card_is_read_or_refused(tmp_path: Path, content: bytes) -> None:
+    (tmp_path / "card.json").write_bytes(content)
+    with pytest.raises(ArtifactError):
+        load_card(tmp_path)
+
+
+def test_models_are_found_by_name(tmp_path: Path) -> None:
+    write_model(tmp_path / "toy")
+    write_model(tmp_path / "another", name="another")
+    assert find_model("toy", tmp_path) == tmp_path / "toy"
+    assert [card.name for card in installed_cards(tmp_path)] == ["another", "toy"]
+    for name in ("tiny", "../toy", "", "TOY"):
+        with pytest.raises(ArtifactError, match="installed: another, toy"):
+            find_model(name, tmp_path)
+
+
+def test_a_folder_that_is_not_there_is_told(tmp_path: Path) -> None:
+    with pytest.raises(ArtifactError, match="expected a folder of models"):
+        models_folder(tmp_path / "nowhere")
+    with pytest.raises(ArtifactError, match=r"taxonomy\.yaml"):
+        taxonomy_path(tmp_path)
+
+
+def test_the_checkout_has_its_models() -> None:
+    assert taxonomy_path().is_file()
+    assert taxonomy_path().parent == models_folder()

@@ -1,0 +1,299 @@
+"""Stages: evidence, false discovery, one row per story, and sensible answers to odd dumps."""
+
+from __future__ import annotations
+
+from datetime import UTC, date, datetime, timedelta
+
+import numpy as np
+import polars as pl
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from numpy.typing import NDArray
+
+from trendloom.counting import tally
+from trendloom.stages import Study, benjamini_hochberg, judge
+from trendloom.stages.evidence import choose_spans, compare, count_spans, dispersion, drift
+
+MONDAY = datetime(2023, 1, 2, tzinfo=UTC)
+CALLS = {"emerging", "rising"}
+Spec = dict[str, NDArray[np.float64]]
+
+
+def dump(
+    weeks: int, per_week: int, looks: Spec, *, seed: int = 0, people: int = 600
+) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """Posts and members of a dump in which each look is a share of posts by week."""
+    rng = np.random.default_rng(seed)
+    count = weeks * per_week
+    week = np.repeat(np.arange(weeks), per_week)
+    at = MONDAY.timestamp() + (week * 7 + rng.uniform(0, 7, count)) * 86_400
+    table = pl.DataFrame({
+        "post_id": [f"p{i:06d}" for i in range(count)],
+        "posted_at": pl.Series((at * 1e6).astype(np.int64)).cast(pl.Datetime("us")).dt.replace_time_zone("UTC"),
+        "author_hash": [f"a{i}" for i in rng.integers(people, size=count)],
+        "platform": pl.Series(["instagram"] * count),
+    })  # fmt: skip
+    shown = [pl.DataFrame({"trend_id": [], "post_id": []}, schema={"trend_id": pl.String, "post_id": pl.String})]
+    for name, share in looks.items():
+        held = table.filter(pl.Series(rng.random(count) < share[week]))
+        shown.append(held.select(pl.lit(name).alias("trend_id"), "post_id"))
+    return table, pl.concat(shown)
+
+
+def study(
+    table: pl.DataFrame, shown: pl.DataFrame, copies: pl.DataFrame | None = None, as_of: date | None = None
+) -> Study:
+    names = shown.select("trend_id").unique().with_columns(kind=pl.lit("look"), label=pl.col("trend_id"))
+    return judge(tally(table, shown, copies=copies, as_of=as_of), names)
+
+
+def flat(weeks: int, share: float) -> NDArray[np.float64]:
+    return np.full(weeks, share)
+
+
+def stages_of(found: Study) -> dict[str, str]:
+    return dict(found.trends.select("trend_id", "stage").iter_rows())
+
+
+def background(weeks: int, looks: int = 30) -> Spec:
+    return {f"look{i:02d}": flat(weeks, 0.02) for i in range(looks)}
+
+
+class TestEvidence:
+    def test_ratio_by_hand(self) -> None:
+        # two strata, exposures now 100, 300 and before 200, 100: sums 300 and 400
+        found = compare(
+            np.array([[30.0, 20.0]]), np.array([[20.0, 5.0]]), np.array([100.0, 300.0]), np.array([200.0, 100.0]),
+            phi=np.ones(1), tau=0.0,
+        )  # fmt: skip
+        overall = 400 / 700
+        upper = 30 * 200 / 300 + 20 * 100 / 400 + 0.5 * (1 - overall)
+        lower = 20 * 100 / 300 + 5 * 300 / 400 + 0.5 * overall
+        weight = 50 * (1 / 3) * (2 / 3) + 25 * 0.75 * 0.25
+        variance = (weight + overall * (1 - overall)) / (upper * lower)
+        kept = 1 / (1 + variance)
+        assert found.growth[0] == pytest.approx((upper / lower) ** kept)
+        assert found.low[0] == pytest.approx(np.exp(np.log(upper / lower) * kept - 1.959964 * np.sqrt(variance * kept)))
+        assert found.weight[0] == pytest.approx(weight)
+
+    def test_a_platform_without_a_past_says_nothing(self) -> None:
+        level = compare(
+            np.array([[20.0, 80.0]]), np.array([[20.0, 0.0]]), np.array([100.0, 100.0]), np.array([100.0, 0.0]),
+            phi=np.ones(1), tau=0.0,
+        )  # fmt: skip
+        assert level.growth[0] == pytest.approx(1.0)
+        assert level.z[0] == 0
+
+    def test_nothing_to_compare(self) -> None:
+        found = compare(np.zeros((1, 1)), np.zeros((1, 1)), np.zeros(1), np.zeros(1), phi=np.ones(1), tau=0.0)
+        assert np.isnan(found.growth[0])
+        assert found.z[0] == 0
+
+    def test_people_count_once_a_span(self) -> None:
+        now, past = count_spans(
+            np.array([0, 0, 0, 0, 0]), np.array([0, 0, 1, 2, -1]), np.array([1, 1, 1, 1, 0]), np.array([0, 0], dtype=np.int32),
+            trends=1,
+        )  # fmt: skip
+        assert (now[0, 0], past[0, 0]) == (1, 2)
+
+    def test_spans_of_two_years_and_of_half_a_year(self) -> None:
+        long = choose_spans(104, length=8, pad=8, year=52)
+        assert long.seasonal
+        assert np.flatnonzero(long.block == 0).tolist() == list(range(96, 104))
+        assert np.flatnonzero(long.block > 0).tolist() == list(range(36, 60))
+        short = choose_spans(26, length=13, pad=6, year=52)
+        assert not short.seasonal
+        assert short.block.tolist() == [-1, -1] + [2] * 8 + [1] * 8 + [0] * 8
+
+    def test_poisson_counts_are_not_dispersed_and_bursts_are(self) -> None:
+        rng = np.random.default_rng(1)
+        calm, wild = rng.poisson(10, (40, 104)), rng.poisson(10 * rng.gamma(1, 1, (40, 104)))
+        assert np.median(dispersion(calm, np.full(104, 100.0))) < 1.1
+        assert np.median(dispersion(wild, np.full(104, 100.0))) > 5
+
+    def test_drift_is_found_and_a_few_trends_are_not_drift(self) -> None:
+        rng = np.random.default_rng(2)
+        variance = np.full(300, 0.04)
+        calm = rng.normal(0, 0.2, 300)
+        calm[:20] += 1.5
+        assert drift(calm, variance)[1] < 0.1
+        centre, tau = drift(rng.normal(0.3, 0.5, 300), variance)
+        assert centre == pytest.approx(0.3, abs=0.1)
+        assert 0.35 < tau < 0.55
+
+
+class TestFalseDiscovery:
+    def test_by_hand(self) -> None:
+        q = benjamini_hochberg(np.array([0.01, 0.04, 0.03, 0.5]))
+        assert q == pytest.approx([0.04, 0.16 / 3, 0.16 / 3, 0.5])
+
+    @given(st.lists(st.floats(0, 1), max_size=30))
+    def test_no_smaller_than_p_and_in_its_order(self, values: list[float]) -> None:
+        p = np.array(values, dtype=np.float64)
+        q = benjamini_hochberg(p)
+        assert ((q >= p - 1e-12) & (q <= 1)).all()
+        assert (np.diff(q[np.argsort(p, kind="stable")]) >= 0).all()
+
+
+class TestStages:
+    def test_rise_is_emerging_and_rows_say_why(self) -> None:
+        weeks = 100
+        rise = flat(weeks, 0.02)
+        rise[84:] = 0.07
+        found = study(*dump(weeks, 200, background(weeks) | {"new": rise}))
+        assert stages_of(found)["new"] == "emerging"
+        assert [s for s in stages_of(found).values() if s in CALLS] == ["emerging"]
+        first = found.trends.row(0, named=True)
+        assert (first["trend_id"], first["rank"]) == ("new", 1)
+        assert first["growth_low"] < 3 < first["growth_high"] + 1
+        assert first["growth_low"] > 1
+        assert date(2024, 7, 29) <= first["since"] <= date(2024, 9, 23)
+        assert "the same weeks a year before" in first["reason"]
+        assert found.now == date(2024, 12, 2)
+
+    def test_plateau_after_an_old_rise_is_rising(self) -> None:
+        weeks = 110
+        rise = flat(weeks, 0.015)
+        rise[70:] = 0.06
+        assert stages_of(study(*dump(weeks, 200, background(weeks) | {"plateau": rise})))["plateau"] == "rising"
+
+    def test_season_and_fall(self) -> None:
+        weeks = 110
+        week = np.arange(weeks)
+        season = 0.01 + 0.06 * np.exp(4 * (np.cos(2 * np.pi * (week - weeks) / 52) - 1))
+        found = stages_of(
+            study(*dump(weeks, 200, background(weeks) | {"season": season, "fall": np.where(week < 80, 0.06, 0.015)}))
+        )
+        assert found["season"] == "seasonal"
+        assert found["fall"] == "fading"
+
+    def test_few_accounts_or_one_photo_are_no_trend(self) -> None:
+        weeks = 80
+        table, shown = dump(weeks, 200, background(weeks))
+        late = table.filter(pl.col("posted_at") >= MONDAY + timedelta(weeks=70)).head(400)
+        bots = late.with_columns(
+            post_id=pl.col("post_id") + "b", author_hash=pl.lit("bot") + (pl.int_range(pl.len()) % 6).cast(pl.String)
+        )
+        reposts = late.with_columns(post_id=pl.col("post_id") + "c")
+        added = pl.concat(
+            [
+                bots.select(trend_id=pl.lit("look01"), post_id="post_id"),
+                reposts.select(trend_id=pl.lit("look02"), post_id="post_id"),
+            ]
+        )
+        copies = reposts.select("post_id", group=pl.lit(7, dtype=pl.Int64))
+        found = study(pl.concat([table, bots, reposts]), pl.concat([shown, added]), copies)
+        assert stages_of(found)["look01"] == "steady"
+        assert stages_of(found)["look02"] == "steady"
+        assert found.trends.filter(trend_id="look02")["authors"][0] > 100
+
+    def test_a_platform_that_joins_is_no_trend(self) -> None:
+        weeks = 100
+        week = np.arange(weeks)
+        share = flat(weeks, 0.02)
+        table, shown = dump(weeks, 200, background(weeks) | {"tilted": share})
+        new = table.filter((pl.Series(np.repeat(week, 200)) >= 80) & (pl.int_range(pl.len()) % 3 == 0))
+        joined = new.with_columns(
+            post_id=pl.col("post_id") + "n", author_hash=pl.col("author_hash") + "n", platform=pl.lit("newcomer")
+        )
+        more = joined.filter(pl.int_range(pl.len()) % 5 == 0).select(trend_id=pl.lit("tilted"), post_id="post_id")
+        found = study(pl.concat([table, joined]), pl.concat([shown, more]))
+        assert stages_of(found)["tilted"] == "steady"
+        counts = found.series.filter(trend_id="tilted")
+        assert counts["share"][-10:].mean() > 1.5 * counts["share"][:70].mean()  # type: ignore[operator]
+
+    def test_one_story_is_one_row(self) -> None:
+        weeks = 100
+        rise = flat(weeks, 0.01)
+        rise[84:] = 0.06
+        table, shown = dump(weeks, 200, background(weeks) | {"red shirts": rise, "blue shirts": flat(weeks, 0.02)})
+        kind = (
+            shown.filter(pl.col("trend_id").str.ends_with("shirts"))
+            .select(trend_id=pl.lit("shirts"), post_id="post_id")
+            .unique()
+        )
+        found = study(table, pl.concat([shown, kind]))
+        assert [t for t, s in stages_of(found).items() if s in CALLS] == ["red shirts"]
+        assert found.trends.filter(trend_id="shirts")["under"][0] == "red shirts"
+
+    def test_more_activity_is_no_trend(self) -> None:
+        weeks = 100
+        table, shown = dump(weeks, 200, background(weeks))
+        late = table.filter(pl.col("posted_at") >= MONDAY + timedelta(weeks=80))
+        again = late.with_columns(post_id=pl.col("post_id") + "x")
+        both = shown.join(late, on="post_id", how="semi").with_columns(pl.col("post_id") + "x")
+        assert not CALLS & set(stages_of(study(pl.concat([table, again]), pl.concat([shown, both]))).values())
+
+    def test_order_of_posts_changes_nothing(self) -> None:
+        weeks = 70
+        rise = flat(weeks, 0.02)
+        rise[60:] = 0.08
+        table, shown = dump(weeks, 100, background(weeks) | {"new": rise})
+        again = study(table.sample(fraction=1, shuffle=True, seed=1), shown.sample(fraction=1, shuffle=True, seed=2))
+        assert study(table, shown).trends.equals(again.trends)
+
+
+ODD: dict[str, tuple[int, int]] = {
+    "ten posts": (1, 10),
+    "one window": (1, 300),
+    "two windows": (2, 300),
+    "seven weeks": (7, 100),
+}
+
+
+class TestOddDumps:
+    @pytest.mark.parametrize(("weeks", "per_week"), ODD.values(), ids=ODD)
+    def test_short_dumps_call_nothing(self, weeks: int, per_week: int) -> None:
+        rise = np.linspace(0.0, 0.6, weeks) if weeks > 1 else flat(1, 0.5)
+        found = study(*dump(weeks, per_week, {"a": rise, "b": flat(weeks, 0.3)}))
+        assert not CALLS & set(stages_of(found).values())
+        assert found.trends["reason"].null_count() == 0
+
+    def test_one_day(self) -> None:
+        table, shown = dump(30, 20, {"a": flat(30, 0.3)})
+        found = study(table.with_columns(posted_at=pl.lit(MONDAY).cast(pl.Datetime("us", "UTC"))), shown)
+        assert found.series.height == 1
+        assert set(stages_of(found).values()) == {"steady"}
+        assert found.trends["growth"].to_list() == [None]
+
+    def test_one_author_calls_nothing(self) -> None:
+        rise = np.r_[flat(80, 0.02), flat(20, 0.5)]
+        table, shown = dump(100, 50, {"a": rise, "b": flat(100, 0.1)})
+        found = study(table.with_columns(author_hash=pl.lit("one")), shown)
+        assert not CALLS & set(stages_of(found).values())
+        assert found.series["numerator"].max() == 1
+
+    def test_no_authors_count_as_one_each(self) -> None:
+        rise = np.r_[flat(84, 0.02), flat(16, 0.08)]
+        table, shown = dump(100, 100, background(100) | {"a": rise})
+        found = study(table.drop("author_hash", "platform"), shown)
+        assert stages_of(found)["a"] == "emerging"
+
+    def test_empty_windows_and_wrong_years(self) -> None:
+        table, shown = dump(90, 60, background(90, 5))
+        gone = table.filter(~pl.col("posted_at").is_between(MONDAY + timedelta(weeks=30), MONDAY + timedelta(weeks=40)))
+        wrong = gone.with_columns(
+            posted_at=pl.when(pl.int_range(pl.len()) < 5).then(datetime(2091, 1, 1, tzinfo=UTC)).otherwise("posted_at")
+        )
+        found = study(wrong, shown)
+        assert found.now == date(2024, 9, 23)
+        assert found.report["far_from_all_others"] == 5
+        assert not CALLS & set(stages_of(found).values())
+
+    def test_as_of_long_after_the_data(self) -> None:
+        found = study(*dump(20, 50, background(20, 3)), as_of=date(2024, 1, 1))
+        assert found.now == date(2024, 1, 1)
+        assert not CALLS & set(stages_of(found).values())
+
+    def test_nothing_at_all(self) -> None:
+        found = study(*dump(0, 0, {}))
+        assert found.trends.is_empty()
+        assert found.now is None
+
+    def test_noise_is_rarely_called(self) -> None:
+        calls = [
+            len(CALLS & set(stages_of(study(*dump(weeks, 120, background(weeks), seed=seed))).values()))
+            for seed in range(6) for weeks in (20, 60, 110)
+        ]  # fmt: skip
+        assert sum(calls) <= 2

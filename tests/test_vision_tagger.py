@@ -1,0 +1,209 @@
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tests.doubles import HistogramEncoder, write_model
+from trendloom.artifacts import ModelCard, load_card
+from trendloom.errors import ArtifactError
+from trendloom.taxonomy import Group, Part, Taxonomy, Value
+from trendloom.types import Floats
+from trendloom.vision.tagger import (
+    PromptTagger,
+    find_prompt_vectors,
+    make_prompt_vectors,
+    prompt_vectors,
+    save_prompt_vectors,
+)
+
+DIM = 4
+AXES = np.eye(DIM, dtype=np.float32)
+
+
+def value(name: str, *prompts: str, part: Part | None = None) -> Value:
+    return Value(
+        value=name, id=f"trendloom:{name}", prompts=prompts or (name,), plural=name, part=part, google_id=None,
+        fashionpedia_id=None,
+    )  # fmt: skip
+
+
+TYPES = Group(
+    name="type", label="Type", exclusive=False, templates=("{}", "a photo of {}"),
+    values=(value("dress", part="whole"), value("ring", part="jewellery")), none=("a dog", "a car"), applies_to=None,
+)  # fmt: skip
+COLOUR = Group(
+    name="colour", label="Colour", exclusive=False, templates=("{}",),
+    values=(value("red", "red", "scarlet"), value("blue"), value("green")), none=(), applies_to=None,
+)  # fmt: skip
+SLEEVES = Group(
+    name="sleeves", label="Sleeves", exclusive=True, templates=("{}",),
+    values=(value("long"), value("short")), none=(), applies_to=frozenset({"dress"}),
+)  # fmt: skip
+TAXONOMY = Taxonomy(name="small", version="1", groups=(TYPES, COLOUR, SLEEVES))
+
+
+def make_card(folder: Path, scale: float = 1.0, threshold: float = 0.3, **changes: object) -> ModelCard:
+    tags = {name: {"scale": scale, "threshold": threshold} for name in ("type", "colour", "sleeves")}
+    classify = {"templates": ["{}"], "softmax_scale": 10.0, "sigmoid_scale": 10.0, "sigmoid_bias": -5.0}
+    calibration = {"classify": classify, "tags": tags} | changes
+    return load_card(write_model(folder, dim=DIM, calibration=calibration))
+
+
+def tagger(folder: Path, scale: float = 1.0, threshold: float = 0.3) -> PromptTagger:
+    vectors = {"type": AXES[:3], "colour": AXES[:3], "sleeves": AXES[2:4]}
+    return PromptTagger(taxonomy=TAXONOMY, card=make_card(folder, scale, threshold), vectors=vectors)
+
+
+def row(*numbers: float) -> Floats:
+    return np.asarray([numbers], dtype=np.float32)
+
+
+def test_a_garment_gets_the_values_over_the_threshold_most_probable_first(tmp_path: Path) -> None:
+    # types (dress, ring, none): softmax of (1.2, 0.8, 0) = .497, .333, .150 with exp 3.32, 2.23, 1 -> /6.55
+    (tags,) = tagger(tmp_path / "toy", scale=2.0).tag(row(0.6, 0.4, 0.0, 0.3))
+    assert [(tag.group, tag.value) for tag in tags] == [
+        ("type", "dress"), ("type", "ring"), ("colour", "red"), ("colour", "blue"), ("sleeves", "short"),
+    ]  # fmt: skip
+    assert tags[0].probability == pytest.approx(3.3201 / 6.5457, abs=1e-3)
+    assert tags[1].probability == pytest.approx(2.2255 / 6.5457, abs=1e-3)
+    assert tags[4].probability == pytest.approx(1 / (1 + np.exp(-0.6)), abs=1e-4)
+    assert tags[0].value_id == "trendloom:dress"
+
+
+def test_no_garment_no_tags(tmp_path: Path) -> None:
+    # none is likeliest, though the dress too is over the threshold of .3
+    (tags,) = tagger(tmp_path / "toy", scale=2.0).tag(row(0.6, 0.1, 0.7, 0.0))
+    assert tags == []
+
+
+def test_an_unsure_type_is_left_out_but_the_rest_is_told(tmp_path: Path) -> None:
+    (tags,) = tagger(tmp_path / "toy", scale=1.0, threshold=0.45).tag(row(0.3, 0.2, 0.1, 0.9))
+    assert [tag.group for tag in tags] == ["sleeves"]
+
+
+def test_a_question_that_does_not_fit_the_type_is_not_asked(tmp_path: Path) -> None:
+    (tags,) = tagger(tmp_path / "toy", scale=9.0).tag(row(0.1, 0.9, 0.0, 0.4))
+    assert [tag.group for tag in tags] == ["type", "colour"]
+    assert tags[0].value == "ring"
+
+
+def test_exclusive_values_give_one_tag(tmp_path: Path) -> None:
+    (tags,) = tagger(tmp_path / "toy").tag(row(0.5, 0.0, 0.1, 0.1))
+    assert [tag.value for tag in tags if tag.group == "sleeves"] == ["long"]
+
+
+def test_no_rows_give_no_tags(tmp_path: Path) -> None:
+    assert tagger(tmp_path / "toy").tag(np.zeros((0, DIM), dtype=np.float32)) == []
+
+
+@pytest.fixture(name="shared", scope="module")
+def _shared(tmp_path_factory: pytest.TempPathFactory) -> PromptTagger:
+    return tagger(tmp_path_factory.mktemp("models") / "toy", scale=8.0)
+
+
+@given(
+    rows=st.lists(
+        st.lists(st.floats(-1, 1, width=32), min_size=DIM, max_size=DIM), min_size=1, max_size=6
+    ),
+    seed=st.integers(0, 9),
+)  # fmt: skip
+def test_each_garment_is_tagged_as_if_alone(shared: PromptTagger, rows: list[list[float]], seed: int) -> None:
+    embeddings = np.asarray(rows, dtype=np.float32)
+    together = shared.tag(embeddings)
+    order = np.random.default_rng(seed).permutation(len(rows))
+    turned = shared.tag(embeddings[order])
+    for at, n in enumerate(order):
+        assert [(tag.group, tag.value) for tag in turned[at]] == [(tag.group, tag.value) for tag in together[n]]
+        for group in ("type", "colour", "sleeves"):
+            chances = [tag.probability for tag in together[n] if tag.group == group]
+            assert chances == sorted(chances, reverse=True)
+            assert sum(chances) <= 1 + 1e-5
+
+
+class CountingEncoder(HistogramEncoder):
+    """Remembers the sentences that it reads; its space is folded to four dimensions."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.read: list[str] = []
+
+    def texts(self, lines: Sequence[str]) -> Floats:
+        self.read += lines
+        rows = super().texts(lines).reshape(len(lines), DIM, -1).sum(axis=2) + 0.01
+        return np.asarray(rows / np.linalg.norm(rows, axis=1, keepdims=True), dtype=np.float32)
+
+
+def test_vectors_are_the_mean_over_prompts_and_templates(tmp_path: Path) -> None:
+    encoder, card = CountingEncoder(), make_card(tmp_path / "toy")
+    vectors = make_prompt_vectors(encoder, TAXONOMY, card)
+    assert {name: rows.shape for name, rows in vectors.items()} == {"type": (3, 4), "colour": (3, 4), "sleeves": (2, 4)}
+    mean = CountingEncoder().texts(["red", "scarlet"]).mean(axis=0)
+    np.testing.assert_allclose(vectors["colour"][0], mean / np.linalg.norm(mean), rtol=1e-5)
+    mean = CountingEncoder().texts(["a dog", "a photo of a dog", "a car", "a photo of a car"]).mean(axis=0)
+    np.testing.assert_allclose(vectors["type"][2], mean / np.linalg.norm(mean), rtol=1e-5)
+    assert len(encoder.read) == len(set(encoder.read))
+
+
+def test_templates_of_the_card_come_first(tmp_path: Path) -> None:
+    encoder = CountingEncoder()
+    tags = {name: {"scale": 1.0, "threshold": 0.3, "templates": ["worn {}"]} for name in ("type", "colour", "sleeves")}
+    make_prompt_vectors(encoder, TAXONOMY, make_card(tmp_path / "toy", tags=tags))
+    assert "worn dress" in encoder.read
+    assert "a photo of dress" not in encoder.read
+
+
+def test_shipped_vectors_spare_the_text_tower(tmp_path: Path) -> None:
+    encoder, card = CountingEncoder(), make_card(tmp_path / "toy")
+    assert find_prompt_vectors(TAXONOMY, card) is None
+    made = prompt_vectors(encoder, TAXONOMY, card)
+    path = save_prompt_vectors(made, TAXONOMY, card)
+    assert [entry.name for entry in path.parent.iterdir() if entry.suffix == ".npz"] == ["prompts.npz"]
+    encoder.read.clear()
+    shipped = prompt_vectors(encoder, TAXONOMY, card)
+    assert encoder.read == []
+    for name, rows in made.items():
+        np.testing.assert_array_equal(shipped[name], rows)
+
+
+def test_vectors_of_another_taxonomy_or_tower_are_made_anew(tmp_path: Path) -> None:
+    encoder, card = CountingEncoder(), make_card(tmp_path / "toy")
+    save_prompt_vectors(make_prompt_vectors(encoder, TAXONOMY, card), TAXONOMY, card)
+    other = Taxonomy(name="small", version="1", groups=(TYPES, COLOUR))
+    assert find_prompt_vectors(other, card) is None
+    retrained = load_card(write_model(tmp_path / "new", dim=DIM, stored={"text.onnx": b"other"}))
+    (tmp_path / "new" / "prompts.npz").write_bytes((tmp_path / "toy" / "prompts.npz").read_bytes())
+    assert find_prompt_vectors(TAXONOMY, retrained) is None
+
+
+@pytest.mark.parametrize("content", [b"", b"PK\x03\x04 torn", b"no archive at all", b"PK\x05\x06" + bytes(18)])
+def test_damaged_vectors_are_told(tmp_path: Path, content: bytes) -> None:
+    card = make_card(tmp_path / "toy")
+    (card.folder / "prompts.npz").write_bytes(content)
+    with pytest.raises(ArtifactError, match=r"toy/prompts\.npz"):
+        find_prompt_vectors(TAXONOMY, card)
+
+
+def test_a_tagger_needs_calibration_and_vectors_of_every_group(tmp_path: Path) -> None:
+    card = make_card(tmp_path / "toy")
+    with pytest.raises(ArtifactError, match="colour: expected prompt vectors"):
+        PromptTagger(taxonomy=TAXONOMY, card=card, vectors={"type": AXES[:3]})
+    with pytest.raises(ArtifactError, match=r"type: expected prompt vectors \(3, 4\), got \(2, 4\)"):
+        PromptTagger(taxonomy=TAXONOMY, card=card, vectors={"type": AXES[:2]})
+    bare = make_card(tmp_path / "bare", tags={"type": {"scale": 1.0, "threshold": 0.3}})
+    with pytest.raises(ArtifactError, match="calibrates no group 'colour'"):
+        PromptTagger(taxonomy=TAXONOMY, card=bare, vectors={"type": AXES[:3]})
+
+
+def test_nothing_heavy_is_imported_before_it_is_needed() -> None:
+    rooms = "trendloom.vision.tagger, trendloom.vision.classifier, trendloom.vision.registry, trendloom.vision.encoder"
+    heavy = "{'onnxruntime', 'tokenizers', 'faiss', 'polars', 'sknetwork', 'scipy', 'fastapi'}"
+    told = f"import sys, {rooms}; print(sorted({heavy} & set(sys.modules)))"
+    done = subprocess.run([sys.executable, "-c", told], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
