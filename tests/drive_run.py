@@ -1,27 +1,29 @@
-"""A whole run with doubles, in its own process, that kills itself at the n-th write (or never)."""
+"""`python -m tests.drive_run`: a whole run with doubles, in its own process, that kills itself at the n-th write (or never)."""
 
 import os
 import signal
 import sys
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import deltalake
-from doubles import HistogramEncoder
-from dumps import ShirtTagger
 
+from tests.doubles import HistogramEncoder
+from tests.dumps import ShirtTagger
 from trendloom.pipeline.ingest import ingest
 from trendloom.pipeline.study import study, vector_index
 from trendloom.sources import open_source
 from trendloom.store import Workspace, workspace
-
 
 COUNT = [0]
 
 
 def die_at(write: int) -> None:
     """Makes every way to change the disk count, and the n-th one end the process at once, before or after its effect."""
-    def counted(act):  # type: ignore[no-untyped-def]  # wraps functions of any signature
-        def call(*args, **kwargs):  # type: ignore[no-untyped-def]
+
+    def counted(act: Callable[..., Any]) -> Callable[..., Any]:
+        def call(*args: Any, **kwargs: Any) -> Any:
             COUNT[0] += 1
             if COUNT[0] == write and write % 2:
                 os.kill(os.getpid(), signal.SIGKILL)
@@ -32,11 +34,14 @@ def die_at(write: int) -> None:
 
         return call
 
-    workspace.write_deltalake = counted(deltalake.write_deltalake)
-    deltalake.DeltaTable.delete = counted(deltalake.DeltaTable.delete)  # type: ignore[method-assign]
-    Path.replace = counted(Path.replace)  # type: ignore[method-assign]
-    Path.write_bytes = counted(Path.write_bytes)  # type: ignore[method-assign]
-    Path.unlink = counted(Path.unlink)  # type: ignore[method-assign]
+    for owner, name in (
+        (workspace, "write_deltalake"),
+        (deltalake.DeltaTable, "delete"),
+        (Path, "replace"),
+        (Path, "write_bytes"),
+        (Path, "unlink"),
+    ):
+        setattr(owner, name, counted(getattr(owner, name)))
 
 
 def main() -> None:

@@ -6,9 +6,9 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import numpy as np
-from doubles import COLOURS, ColourTagger
 from PIL import Image
 
+from tests.doubles import COLOURS, ColourTagger
 from trendloom.types import Floats, Tag
 
 __all__ = ["ShirtTagger", "make_dump", "patch", "tables"]
@@ -41,7 +41,8 @@ def make_dump(folder: Path, *, weeks: int = 80, per_week: int = 10, seed: int = 
     rng = np.random.default_rng(seed)
     (folder / "images").mkdir(parents=True)
     level = ["blue", "green", "yellow", "black"]
-    rows, monday = [], datetime(2023, 1, 2, tzinfo=UTC)
+    rows: list[dict[str, object]] = []
+    monday = datetime(2023, 1, 2, tzinfo=UTC)
     for week in range(weeks):
         for _ in range(per_week):
             red = rng.random() < (0.45 if week >= weeks - 14 else 0.08)

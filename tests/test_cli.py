@@ -9,8 +9,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from dumps import make_dump, patch
 
+from tests.dumps import make_dump, patch
 from trendloom.cli import main
 from trendloom.store import Workspace
 
@@ -80,7 +80,9 @@ def test_exit_codes_of_tag(tmp_path: Path) -> None:
         ["tag"],
     ],
 )
-def test_what_cannot_start_is_one_line_and_exit_2(arguments: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_what_cannot_start_is_one_line_and_exit_2(
+    arguments: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     photo(tmp_path / "in")
     for name in ("empty", "out", "thesis", "nomap"):
         (tmp_path / name).mkdir()
@@ -125,7 +127,12 @@ def test_classify_probabilities_sum_to_one(tmp_path: Path) -> None:
     assert sorted(row["label"] for row in rows) == sorted(labels)
     assert sum(float(row["probability"]) for row in rows) == pytest.approx(1, abs=1e-4)
     assert [row["rank"] for row in rows] == ["1", "2", "3"]
-    assert call("classify", tmp_path / "in", "--labels", tmp_path / "l.txt", "--multi-label", "--output", tmp_path / "m.csv") == 0
+    assert (
+        call(
+            "classify", tmp_path / "in", "--labels", tmp_path / "l.txt", "--multi-label", "--output", tmp_path / "m.csv"
+        )
+        == 0
+    )
     assert all(0 <= float(row["probability"]) <= 1 for row in rows_of(tmp_path / "m.csv"))
 
 
@@ -170,7 +177,12 @@ def test_version_and_doctor(capsys: pytest.CaptureFixture[str]) -> None:
 def test_stdout_is_for_results_alone(tmp_path: Path) -> None:
     photo(tmp_path / "in")
     done = subprocess.run(
-        [sys.executable, "-m", "trendloom", "tag", "in", "--output", "t.jsonl"], cwd=tmp_path, capture_output=True, text=True, check=False, env=os.environ
+        [sys.executable, "-m", "trendloom", "tag", "in", "--output", "t.jsonl"],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=False,
+        env=os.environ,
     )
     assert done.returncode == 0, done.stderr
     assert done.stdout == ""

@@ -9,20 +9,20 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from dumps import make_dump, tables
 
+from tests.dumps import make_dump, tables
 from trendloom.index import VectorIndex
 from trendloom.pipeline.study import vector_index
 from trendloom.store import Workspace
 
-HERE = Path(__file__).parent
+ROOT = Path(__file__).parents[1]
 BATCH = 64
-ENV = {**os.environ, "PYTHONPATH": str(HERE), "OMP_NUM_THREADS": "1", "POLARS_MAX_THREADS": "2"}
+ENV = {**os.environ, "OMP_NUM_THREADS": "1", "POLARS_MAX_THREADS": "2"}
 
 
 def drive(dump: Path, root: Path, *, die_at: int = 0, timeout: float | None = None) -> int:
-    command = [sys.executable, str(HERE / "drive_run.py"), str(dump), str(root), str(die_at), str(BATCH)]
-    process = subprocess.Popen(command, env=ENV)
+    command = [sys.executable, "-m", "tests.drive_run", str(dump), str(root), str(die_at), str(BATCH)]
+    process = subprocess.Popen(command, env=ENV, cwd=ROOT)
     try:
         return process.wait(timeout=timeout)
     except subprocess.TimeoutExpired:

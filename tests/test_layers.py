@@ -55,7 +55,14 @@ def test_imports_point_down(path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("library", "owners"),
-    [("faiss", {"index"}), ("onnxruntime", {"vision"}), ("deltalake", {"store"}), ("fastapi", {"web"}), ("typer", {"cli"}), ("torch", set())],
+    [
+        ("faiss", {"index"}),
+        ("onnxruntime", {"vision"}),
+        ("deltalake", {"store"}),
+        ("fastapi", {"web"}),
+        ("typer", {"cli"}),
+        ("torch", set()),
+    ],
 )
 def test_a_heavy_library_has_one_owner(library: str, owners: set[str]) -> None:
     users = {room_of(path) for path in FILES if any(name.split(".")[0] == library for name in imports(path))}

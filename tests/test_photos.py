@@ -1,5 +1,6 @@
 """The front door reads what can be read and says why not where it cannot."""
 
+import contextlib
 import io
 
 import numpy as np
@@ -112,19 +113,26 @@ def test_a_bomb_is_refused_before_it_is_decoded() -> None:
     assert caught.value.status in ("too_large", "unreadable")
 
 
-@given(data=st.binary(max_size=400), head=st.sampled_from([b"", b"\xff\xd8\xff\xe0", b"\x89PNG\r\n\x1a\n", b"GIF89a", b"RIFF\x00\x00\x00\x00WEBP", b"BM", b"II*\x00"]))
+@given(
+    data=st.binary(max_size=400),
+    head=st.sampled_from(
+        [b"", b"\xff\xd8\xff\xe0", b"\x89PNG\r\n\x1a\n", b"GIF89a", b"RIFF\x00\x00\x00\x00WEBP", b"BM", b"II*\x00"]
+    ),
+)
 @settings(max_examples=150, deadline=None)
 def test_no_bytes_raise_anything_else(data: bytes, head: bytes) -> None:
-    try:
-        decode(head + data, target=32)
-    except ImageError as reason:
-        assert reason.status != "ok"
+    with contextlib.suppress(ImageError):
+        assert decode(head + data, target=32).pixels.shape[2] == 3
 
 
 def test_the_hash_survives_scaling_and_tells_pictures_apart() -> None:
     rng = np.random.default_rng(0)
-    rough = Image.fromarray(rng.integers(0, 255, (8, 8, 3), dtype=np.uint8)).resize((300, 300), Image.Resampling.BICUBIC)
-    other = Image.fromarray(rng.integers(0, 255, (8, 8, 3), dtype=np.uint8)).resize((300, 300), Image.Resampling.BICUBIC)
+    rough = Image.fromarray(rng.integers(0, 255, (8, 8, 3), dtype=np.uint8)).resize(
+        (300, 300), Image.Resampling.BICUBIC
+    )
+    other = Image.fromarray(rng.integers(0, 255, (8, 8, 3), dtype=np.uint8)).resize(
+        (300, 300), Image.Resampling.BICUBIC
+    )
 
     def apart(a: Image.Image, b: Image.Image) -> int:
         return ((perceptual_hash(a) ^ perceptual_hash(b)) & (2**64 - 1)).bit_count()

@@ -7,9 +7,9 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 import pytest
-from doubles import HistogramEncoder
-from dumps import ShirtTagger, make_dump, patch
 
+from tests.doubles import HistogramEncoder
+from tests.dumps import ShirtTagger, make_dump, patch
 from trendloom.errors import InputError
 from trendloom.export import EXPORT_ENDINGS, export, parse_segment, publish
 from trendloom.pipeline.ingest import Ingested, ingest, statuses
@@ -121,7 +121,22 @@ def test_a_segment_counts_its_own_posts_alone(home: Workspace) -> None:
 def test_tag_writes_a_row_per_image_garment_and_tag(tmp_path: Path, dump: Path) -> None:
     counts = tag_to(open_source([dump]), HistogramEncoder(), ShirtTagger(), tmp_path / "t.csv", **QUIET)  # type: ignore[arg-type]
     rows = rows_of(tmp_path / "t.csv")
-    assert list(rows[0]) == ["key", "status", "error", "garment", "group", "value", "value_id", "probability", "x0", "y0", "x1", "y1", "model", "taxonomy"]
+    assert list(rows[0]) == [
+        "key",
+        "status",
+        "error",
+        "garment",
+        "group",
+        "value",
+        "value_id",
+        "probability",
+        "x0",
+        "y0",
+        "x1",
+        "y1",
+        "model",
+        "taxonomy",
+    ]
     assert {row["key"] for row in rows} == {row["image"] for row in rows_of(dump / "manifest.csv")}
     bad = [row for row in rows if row["status"] != "ok"]
     assert len(bad) == counts.total() - counts["ok"] == 3
@@ -150,7 +165,12 @@ def test_an_interrupted_output_goes_on_where_it_stopped(tmp_path: Path, dump: Pa
 def test_embeddings_are_unit_float32_lists(tmp_path: Path, dump: Path) -> None:
     embed_to(open_source([dump]), HistogramEncoder(), tmp_path / "e.parquet", **QUIET)  # type: ignore[arg-type]
     rows = pl.read_parquet(tmp_path / "e.parquet")
-    assert dict(rows.schema) == {"key": pl.String, "status": pl.String, "error": pl.String, "embedding": pl.List(pl.Float32)}
+    assert dict(rows.schema) == {
+        "key": pl.String,
+        "status": pl.String,
+        "error": pl.String,
+        "embedding": pl.List(pl.Float32),
+    }
     good = rows.filter(pl.col("status") == "ok")["embedding"].to_list()
     np.testing.assert_allclose(np.linalg.norm(np.array(good), axis=1), 1, atol=1e-5)
     assert rows.filter(pl.col("status") != "ok")["embedding"].null_count() == 3
@@ -207,7 +227,17 @@ def test_trend_columns_are_the_contract(home: Workspace, tmp_path: Path) -> None
     assert list(rows[0])[:17] == contract.split()
     assert [int(row["rank"]) for row in rows] == list(range(1, len(rows) + 1))
     export(home, "series", tmp_path / "s.csv")
-    assert list(rows_of(tmp_path / "s.csv")[0]) == "trend_id window_start numerator denominator authors share share_low share_high suppressed".split()
+    assert list(rows_of(tmp_path / "s.csv")[0]) == [
+        "trend_id",
+        "window_start",
+        "numerator",
+        "denominator",
+        "authors",
+        "share",
+        "share_low",
+        "share_high",
+        "suppressed",
+    ]
     export(home, "members", tmp_path / "m.csv")
     assert list(rows_of(tmp_path / "m.csv")[0]) == ["trend_id", "post_id", "window_start"]
 

@@ -45,7 +45,7 @@ def manifest(folder: Path, text: str) -> Path:
 
 def test_a_manifest_gives_posts(tmp_path: Path) -> None:
     (tmp_path / "a.jpg").write_bytes(b"x")
-    rows = "image,post_id,posted_at,author,caption,likes,country\na.jpg,p1,2024-05-01T10:00:00+02:00,Ann,hi @bob mail a@b.org,\"1,204\",FR\n"
+    rows = 'image,post_id,posted_at,author,caption,likes,country\na.jpg,p1,2024-05-01T10:00:00+02:00,Ann,hi @bob mail a@b.org,"1,204",FR\n'
     post = items(manifest(tmp_path, rows))["a.jpg"].post
     assert post.posted_at == datetime(2024, 5, 1, 8, tzinfo=UTC)
     assert (post.post_id, post.author, post.country, post.counts.likes) == ("p1", "Ann", "FR", 1204)
@@ -56,13 +56,19 @@ def test_paths_that_leave_the_source_are_refused(tmp_path: Path) -> None:
     (tmp_path / "in").mkdir()
     (tmp_path / "out.jpg").write_bytes(b"secret")
     (tmp_path / "in" / "link.jpg").symlink_to(tmp_path / "out.jpg")
-    found = items(manifest(tmp_path / "in", f"image\n../out.jpg\n{tmp_path / 'out.jpg'}\nlink.jpg\ngone.jpg\n\"\"\n"))
+    found = items(manifest(tmp_path / "in", f'image\n../out.jpg\n{tmp_path / "out.jpg"}\nlink.jpg\ngone.jpg\n""\n'))
     status = {}
     for key, item in found.items():
         with pytest.raises(ImageError) as caught:
             item.load()
         status[key] = caught.value.status
-    assert status == {"../out.jpg": "refused", str(tmp_path / "out.jpg"): "refused", "link.jpg": "refused", "gone.jpg": "missing", "manifest.csv:6": "missing"}
+    assert status == {
+        "../out.jpg": "refused",
+        str(tmp_path / "out.jpg"): "refused",
+        "link.jpg": "refused",
+        "gone.jpg": "missing",
+        "manifest.csv:6": "missing",
+    }
 
 
 def test_a_manifest_without_image_names_the_remedy(tmp_path: Path) -> None:
@@ -95,7 +101,11 @@ def tar(path: Path, members: dict[str, bytes], links: dict[str, str] | None = No
 
 def test_tar_shards_pair_photos_with_json(tmp_path: Path) -> None:
     side = json.dumps({"created": "2024-02-03T00:00:00Z", "author": "Ann", "likes": 3}).encode()
-    tar(tmp_path / "s-0.tar", {"000/a.jpg": b"A", "000/a.json": side, "b.jpg": b"B", "b.json": b"{broken", "../c.jpg": b"C"}, {"d.jpg": "/etc/passwd"})
+    tar(
+        tmp_path / "s-0.tar",
+        {"000/a.jpg": b"A", "000/a.json": side, "b.jpg": b"B", "b.json": b"{broken", "../c.jpg": b"C"},
+        {"d.jpg": "/etc/passwd"},
+    )
     tar(tmp_path / "s-1.tar", {"b.jpg": b"second"})
     found = items(tmp_path, columns=parse_map(["posted_at=created"]))
     assert list(found) == ["000/a", "b", "../c", "d", "s-1/b"]

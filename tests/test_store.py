@@ -82,7 +82,9 @@ def test_a_damaged_key_is_not_replaced(tmp_path: Path) -> None:
 
 def run_row(name: str, minute: int) -> pl.DataFrame:
     row: dict[str, object] = {"run": name, "posts": 1, "window": "week"}
-    stamped = frame("runs", [row]).with_columns(pl.datetime(2024, 1, 1, 0, minute, time_zone="UTC").dt.cast_time_unit("us").alias("finished_at"))
+    stamped = frame("runs", [row]).with_columns(
+        pl.datetime(2024, 1, 1, 0, minute, time_zone="UTC").dt.cast_time_unit("us").alias("finished_at")
+    )
     return frame("runs", stamped)
 
 

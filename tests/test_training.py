@@ -52,7 +52,11 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
             colour = list(COLOURS)[number % 4]
             buffer = BytesIO()
             drawn(colour, number).save(buffer, "JPEG", quality=90)
-            labels = {"articleType": "Tshirts", "baseColour": colour.title(), "caption": f"Plain {colour} thing {number}"}
+            labels = {
+                "articleType": "Tshirts",
+                "baseColour": colour.title(),
+                "caption": f"Plain {colour} thing {number}",
+            }
             for ending, content in (("jpg", buffer.getvalue()), ("json", json.dumps(labels).encode())):
                 info = tarfile.TarInfo(f"{number}.{ending}")
                 info.size = len(content)
@@ -71,13 +75,17 @@ def colour_words(cache: Cache) -> Words:
     """One task, the colours, with random sentence vectors; captions per colour."""
     names = [r.labels["baseColour"].lower() for r in cache.records]
     classes = list(COLOURS)
-    task = Task(name="catalogue.baseColour", classes=classes, prompts=[[c] for c in classes], templates=("{}",), weight=1.0)
+    task = Task(
+        name="catalogue.baseColour", classes=classes, prompts=[[c] for c in classes], templates=("{}",), weight=1.0
+    )
     targets = torch.zeros(len(names), len(classes))
     for row, name in enumerate(names):
         targets[row, classes.index(name)] = 1.0
     rows = [np.array([n]) for n in range(len(classes))]
     said = [np.array([classes.index(name)]) for name in names]
-    vectors = torch.nn.functional.normalize(torch.randn(len(classes), TEXT_DIM, generator=torch.Generator().manual_seed(0)), dim=1)
+    vectors = torch.nn.functional.normalize(
+        torch.randn(len(classes), TEXT_DIM, generator=torch.Generator().manual_seed(0)), dim=1
+    )
     return Words(vectors=vectors, tasks=[TaskTexts(task=task, prompts=rows, targets=targets)], written=said, composed=said,
                  tags=Tags(names=classes, prompts=rows, shown=torch.zeros(len(names), 4), absent_weight=torch.zeros(len(names))))  # fmt: skip
 
@@ -122,7 +130,11 @@ def test_run_goes_on_after_a_kill_as_if_it_had_not_been(cache: Cache, tmp_path: 
 
 def test_frozen_blocks_keep_their_weights(cache: Cache) -> None:
     trainer = make_trainer(cache, 2)
-    before = {k: v.clone() for k, v in trainer.tower.state_dict().items() if k.startswith(("trunk.stem", "trunk.blocks.0", "trunk.blocks.1."))}
+    before = {
+        k: v.clone()
+        for k, v in trainer.tower.state_dict().items()
+        if k.startswith(("trunk.stem", "trunk.blocks.0", "trunk.blocks.1."))
+    }
     run(trainer, make_batches(cache), 2)
     assert same(before, {k: trainer.tower.state_dict()[k] for k in before})
 
@@ -239,7 +251,9 @@ def test_captions_speak_of_the_labels() -> None:
 
 def test_measures_by_hand() -> None:
     assert auroc(np.array([0.9, 0.5], np.float32), np.array([0.5, 0.1], np.float32)) == pytest.approx(0.875)
-    assert average_precision(np.array([True, False, True]), np.array([0.9, 0.8, 0.7], np.float32)) == pytest.approx((1 + 2 / 3) / 2)
+    assert average_precision(np.array([True, False, True]), np.array([0.9, 0.8, 0.7], np.float32)) == pytest.approx(
+        (1 + 2 / 3) / 2
+    )
     assert ece(np.array([0.8, 0.8], np.float32), np.array([True, False])) == pytest.approx(0.3, abs=1e-6)
 
 
@@ -258,12 +272,14 @@ def test_grey_pictures_do_not_teach_colours(cache: Cache) -> None:
                      prompts=task.prompts, targets=task.targets)  # fmt: skip
     images = torch.nn.functional.normalize(torch.randn(4, DIM), dim=1)
     rows = torch.tensor([[n, -1] for n in range(4)])
-    loss = objective.task(grey, images, Pictures(rows=rows, flags=torch.ones(4, dtype=torch.int64)), np.random.default_rng(0))
+    loss = objective.task(
+        grey, images, Pictures(rows=rows, flags=torch.ones(4, dtype=torch.int64)), np.random.default_rng(0)
+    )
     assert float(loss) == 0.0
 
 
 def test_arguments_name_their_folders() -> None:
-    from training.export import main  # noqa: PLC0415
+    from training.export import main
 
     assert callable(main)
     assert isinstance(argparse.Namespace(), argparse.Namespace)

@@ -74,22 +74,23 @@ def test_a_sentence_leaves_out_what_is_not_known() -> None:
 
 
 def test_a_sparkline_lifts_the_pen_where_a_week_is_withheld() -> None:
-    drawn = str(drawing.sparkline([0.1, 0.2, None, 0.3, None, 0.1, 0.2], window="week", stage="rising"))
+    drawn = str(drawing.sparkline([0.1, 0.2, None, 0.3, None, 0.1, 0.2, 0.3], year=52, stage="rising"))
     now = re.findall(r'class="now" d="([^"]*)"', drawn)[0]
     assert now.count("M") == 3
     assert now.count("h0") == 1
-    assert "too few people" in drawing.sparkline([None, None], window="week", stage="rising")
-    assert "too few people" in drawing.sparkline([], window="week", stage="rising")
-    assert "<svg" in drawing.sparkline([0.0, 0.0], window="week", stage="rising")
+
+
+def test_a_history_that_is_mostly_withheld_is_not_drawn() -> None:
+    for shares in ([], [None, None], [0.0, None, 0.0, None, 0.3]):
+        assert "too few to draw" in drawing.sparkline(shares, year=52, stage="rising")
+    assert "<svg" in drawing.sparkline([0.0, 0.0], year=52, stage="rising")
 
 
 def test_a_sparkline_sets_last_year_behind_this_one() -> None:
-    drawn = str(drawing.sparkline([0.5] * 52 + [1.0] * 52, window="week", stage="rising"))
+    drawn = str(drawing.sparkline([0.5] * 52 + [1.0] * 52, year=52, stage="rising"))
     then, now = (re.findall(rf'class="{name}" d="M\S+ (\S+?)L', drawn)[0] for name in ("then", "now"))
     assert float(then) > float(now)
-    assert re.findall(
-        r'class="then" d="([^"]*)"', str(drawing.sparkline([0.5] * 30, window="week", stage="rising"))
-    ) == [""]
+    assert re.findall(r'class="then" d="([^"]*)"', str(drawing.sparkline([0.5] * 30, year=52, stage="rising"))) == [""]
 
 
 def test_growth_has_its_place_on_a_doubling_scale() -> None:
@@ -100,3 +101,13 @@ def test_growth_has_its_place_on_a_doubling_scale() -> None:
     assert place(4) - place(2) == pytest.approx(place(2) - place(1), abs=0.2)
     assert place(1000) == place(8)
     assert drawing.growth_dot(trend(), stage="rising") == ""
+
+
+@pytest.mark.parametrize(
+    ("starts", "year", "said"),
+    [([], 52, "Week of"), ([date(2025, 1, 6), date(2025, 1, 13)], 52, "Week of"),
+     ([date(2025, 1, 6), date(2025, 2, 3)], 13, "4 weeks from"), ([date(2025, 1, 6), date(2025, 4, 7)], 4, "13 weeks from"),
+     ([date(2025, 2, 1), date(2025, 3, 1)], 12, "Month of"), ([date(2025, 1, 1), date(2025, 4, 1)], 4, "3 months from")],
+)  # fmt: skip
+def test_the_step_of_a_history_is_read_from_its_days(starts: list[date], year: int, said: str) -> None:
+    assert words.Step.of(starts) == words.Step(year=year, said=said)

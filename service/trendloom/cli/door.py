@@ -33,7 +33,7 @@ def settings(**overrides: object) -> Settings:
 
 def finish(counts: Mapping[str, int], output: Path | None = None, *, what: str = "images") -> None:
     """Says what came of the items, on stderr, and exits with 1 where some failed."""
-    from trendloom.cli.show import err, status_line  # noqa: PLC0415  Rich is heavy
+    from trendloom.cli.show import err, status_line
 
     err.print(status_line(counts, what) + (f", written to {output}" if output else ""), highlight=False, markup=False)
     if any(n for status, n in counts.items() if status != "ok"):

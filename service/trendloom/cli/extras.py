@@ -27,7 +27,9 @@ def _version(wanted: bool) -> None:
 
 @app.callback()
 def options(
-    version: Annotated[bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version and end.")] = False,
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version and end.")
+    ] = False,
 ) -> None:
     """Turns dumps of dated social photos into fashion trends, on your own machine."""
 
@@ -35,25 +37,33 @@ def options(
 @app.command()
 def doctor() -> None:
     """Says what is installed, which model and engine would run, and what is missing."""
-    from trendloom.artifacts import verify  # noqa: PLC0415
-    from trendloom.errors import TrendloomError  # noqa: PLC0415
-    from trendloom.vision import registry  # noqa: PLC0415
+    from trendloom.artifacts import verify
+    from trendloom.errors import TrendloomError
+    from trendloom.vision import registry
 
     chosen = settings()
-    typer.echo(f"trendloom {__version__}, Python {platform.python_version()}, {platform.system()} {platform.machine()}, {chosen.threads} workers")
+    typer.echo(
+        f"trendloom {__version__}, Python {platform.python_version()}, {platform.system()} {platform.machine()}, {chosen.threads} workers"
+    )
     for name in _PARTS:
         typer.echo(f"  {name} {_installed(name) or 'MISSING: pip install ' + name}")
     for extra, (name, what) in _EXTRAS.items():
         found = _installed(name)
-        typer.echo(f"  {name} {found}" if found else f"  {name} not installed: {what}; pip install 'trendloom[{extra}]'")
+        typer.echo(
+            f"  {name} {found}" if found else f"  {name} not installed: {what}; pip install 'trendloom[{extra}]'"
+        )
     broken = False
     try:
         for card in registry.installed(chosen.models_dir):
             loaded = registry.load(card.name, chosen.models_dir)
             verify(card)
             mark = "would run" if card.name == chosen.model else "installed"
-            typer.echo(f"  model {loaded.identity}: {mark} on {loaded.engine}, {card.dim} dimensions, {card.image_size} px, files match their sha256")
-            typer.echo(f"  taxonomy {loaded.taxonomy.identity}: {sum(len(g.values) for g in loaded.taxonomy.groups)} values")
+            typer.echo(
+                f"  model {loaded.identity}: {mark} on {loaded.engine}, {card.dim} dimensions, {card.image_size} px, files match their sha256"
+            )
+            typer.echo(
+                f"  taxonomy {loaded.taxonomy.identity}: {sum(len(g.values) for g in loaded.taxonomy.groups)} values"
+            )
     except TrendloomError as reason:
         broken = True
         typer.echo(f"  model: {reason}")
@@ -76,11 +86,11 @@ def demo(
     seed: Annotated[int, typer.Option(help="Another number, another dump.")] = 7,
 ) -> None:
     """Draws a dated dump of garments with planted trends, runs the whole path on it, and says what was found."""
-    from trendloom.cli.show import bar, out  # noqa: PLC0415
-    from trendloom.cli.workspace import run_all  # noqa: PLC0415
-    from trendloom.drawn.dump import make_dump  # noqa: PLC0415
-    from trendloom.pipeline.demo import findings  # noqa: PLC0415
-    from trendloom.store import Workspace  # noqa: PLC0415
+    from trendloom.cli.show import bar, out
+    from trendloom.cli.workspace import run_all
+    from trendloom.drawn.dump import make_dump
+    from trendloom.pipeline.demo import findings
+    from trendloom.store import Workspace
 
     chosen = settings()
     folder.mkdir(parents=True, exist_ok=True)
@@ -89,7 +99,11 @@ def demo(
     counts = run_all(folder / "dump", folder / "workspace", chosen)
     for line in findings(plan, Workspace.open(folder / "workspace")):
         out.print(line, highlight=False, markup=False)
-    out.print(f"open the dashboard: {Path(sys.argv[0]).name} serve --workspace {folder / 'workspace'}", highlight=False, markup=False)
+    out.print(
+        f"open the dashboard: {Path(sys.argv[0]).name} serve --workspace {folder / 'workspace'}",
+        highlight=False,
+        markup=False,
+    )
     try:
         finish(counts)
     except typer.Exit:

@@ -9,14 +9,24 @@ from contextlib import contextmanager
 
 import polars as pl
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, ProgressColumn, SpinnerColumn, Task, TextColumn, TimeRemainingColumn
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    ProgressColumn,
+    SpinnerColumn,
+    Task,
+    TextColumn,
+    TimeRemainingColumn,
+)
 from rich.table import Table
 from rich.text import Text
 
 __all__ = ["bar", "err", "out", "phases", "sparkline", "status_line", "trend_table"]
 
-out = Console(soft_wrap=True)
-err = Console(stderr=True)
+_WIDTH = 120  # characters where stdout is no terminal
+out = Console(soft_wrap=True, width=None if sys.stdout.isatty() else _WIDTH)
+err = Console(stderr=True, soft_wrap=True)
 
 _BLOCKS = "▁▂▃▄▅▆▇█"
 _EVERY_S = 10.0  # between progress lines where stderr is a file
@@ -87,7 +97,9 @@ def status_line(counts: Mapping[str, int], what: str = "images") -> str:
     failed = {name: n for name, n in counts.items() if name != "ok" and n}
     words = f"{total:,} {what}: {ok:,} ok"
     if failed:
-        parts = ", ".join(f"{n:,} {name.replace('_', ' ')}" for name, n in sorted(failed.items(), key=lambda p: (-p[1], p[0])))
+        parts = ", ".join(
+            f"{n:,} {name.replace('_', ' ')}" for name, n in sorted(failed.items(), key=lambda p: (-p[1], p[0]))
+        )
         words += f", {sum(failed.values()):,} failed ({parts})"
     return words
 
@@ -103,9 +115,24 @@ def _with_interval(value: float | None, low: float | None, high: float | None, f
 def trend_table(trends: pl.DataFrame, series: pl.DataFrame) -> Table:
     """Returns the trend list as a table: rank, name, stage, share and growth with intervals, people, sparkline."""
     table = Table(box=None, pad_edge=False, header_style="bold")
-    for name, side in (("#", "right"), ("trend", "left"), ("stage", "left"), ("share %", "left"), ("growth x", "left"), ("people", "right"), ("share over time", "left")):
-        table.add_column(name, justify="right" if side == "right" else "left", no_wrap=name != "trend")
-    shares = {str(t[0]): g["share"].fill_null(0.0).to_list() for t, g in series.sort("window_start").group_by(["trend_id"])}
+    for name, side in (
+        ("#", "right"),
+        ("trend", "left"),
+        ("stage", "left"),
+        ("share %", "left"),
+        ("growth x", "left"),
+        ("people", "right"),
+        ("share over time", "left"),
+    ):
+        table.add_column(
+            name,
+            justify="right" if side == "right" else "left",
+            no_wrap=name != "trend",
+            min_width=16 if name == "trend" else None,
+        )
+    shares = {
+        str(t[0]): g["share"].fill_null(0.0).to_list() for t, g in series.sort("window_start").group_by(["trend_id"])
+    }
     colours = {"emerging": "dark_orange", "rising": "orange1", "fading": "steel_blue", "seasonal": "cyan"}
     for row in trends.iter_rows(named=True):
         share = [None if row[c] is None else 100 * row[c] for c in ("share", "share_low", "share_high")]

@@ -13,21 +13,30 @@ from trendloom.errors import InputError
 
 __all__: list[str] = []
 
-Paths = Annotated[list[Path], typer.Argument(help="A folder, a manifest, tar shards, an image, or several files and folders.", show_default=False)]
-Output = Annotated[Path, typer.Option("--output", "-o", help="The file to write: .parquet, .csv or .jsonl.", show_default=False)]
+Paths = Annotated[
+    list[Path],
+    typer.Argument(
+        help="A folder, a manifest, tar shards, an image, or several files and folders.", show_default=False
+    ),
+]
+Output = Annotated[
+    Path, typer.Option("--output", "-o", help="The file to write: .parquet, .csv or .jsonl.", show_default=False)
+]
 Format = Annotated[str, typer.Option(help="auto, folder, manifest, tar or files.")]
 Workers = Annotated[int | None, typer.Option(help="Worker threads; by default one per core.", show_default=False)]
 ModelName = Annotated[str | None, typer.Option("--model", help="A model that is installed.", show_default=False)]
 
 
 @app.command()
-def tag(paths: Paths, output: Output, format: Format = "auto", workers: Workers = None, model: ModelName = None) -> None:
+def tag(
+    paths: Paths, output: Output, format: Format = "auto", workers: Workers = None, model: ModelName = None
+) -> None:
     """Tags photos: a row per image, garment and tag."""
-    from trendloom.cli.show import bar  # noqa: PLC0415
-    from trendloom.pipeline.output import check_ending  # noqa: PLC0415
-    from trendloom.pipeline.stateless import tag_to  # noqa: PLC0415
-    from trendloom.sources import open_source  # noqa: PLC0415
-    from trendloom.vision import registry  # noqa: PLC0415
+    from trendloom.cli.show import bar
+    from trendloom.pipeline.output import check_ending
+    from trendloom.pipeline.stateless import tag_to
+    from trendloom.sources import open_source
+    from trendloom.vision import registry
 
     check_ending(output)
     source, chosen = open_source(paths, format=format), settings(workers=workers, model=model)
@@ -41,17 +50,19 @@ def tag(paths: Paths, output: Output, format: Format = "auto", workers: Workers 
 def embed(
     output: Output,
     paths: Annotated[list[Path] | None, typer.Argument(help="As for tag.", show_default=False)] = None,
-    texts: Annotated[Path | None, typer.Option(help="A file of texts, one per line, instead of photos.", show_default=False)] = None,
+    texts: Annotated[
+        Path | None, typer.Option(help="A file of texts, one per line, instead of photos.", show_default=False)
+    ] = None,
     format: Format = "auto",
     workers: Workers = None,
     model: ModelName = None,
 ) -> None:
     """Embeds photos, or the lines of a text file: a row each with a unit vector."""
-    from trendloom.cli.show import bar  # noqa: PLC0415
-    from trendloom.pipeline.output import check_ending  # noqa: PLC0415
-    from trendloom.pipeline.stateless import embed_texts_to, embed_to  # noqa: PLC0415
-    from trendloom.sources import open_source  # noqa: PLC0415
-    from trendloom.vision import registry  # noqa: PLC0415
+    from trendloom.cli.show import bar
+    from trendloom.pipeline.output import check_ending
+    from trendloom.pipeline.stateless import embed_texts_to, embed_to
+    from trendloom.sources import open_source
+    from trendloom.vision import registry
 
     check_ending(output)
     if bool(paths) == (texts is not None):
@@ -73,17 +84,19 @@ def classify(
     paths: Paths,
     labels: Annotated[Path, typer.Option(help="Your labels, one per line, in your words.", show_default=False)],
     output: Output,
-    multi_label: Annotated[bool, typer.Option("--multi-label", help="Each label on its own, instead of one that fits best.")] = False,
+    multi_label: Annotated[
+        bool, typer.Option("--multi-label", help="Each label on its own, instead of one that fits best.")
+    ] = False,
     format: Format = "auto",
     workers: Workers = None,
     model: ModelName = None,
 ) -> None:
     """Classifies photos over your own words (zero-shot): every label ranked per image."""
-    from trendloom.cli.show import bar  # noqa: PLC0415
-    from trendloom.pipeline.output import check_ending  # noqa: PLC0415
-    from trendloom.pipeline.stateless import classify_to, read_labels  # noqa: PLC0415
-    from trendloom.sources import open_source  # noqa: PLC0415
-    from trendloom.vision import registry  # noqa: PLC0415
+    from trendloom.cli.show import bar
+    from trendloom.pipeline.output import check_ending
+    from trendloom.pipeline.stateless import classify_to, read_labels
+    from trendloom.sources import open_source
+    from trendloom.vision import registry
 
     check_ending(output)
     names, chosen = read_labels(labels), settings(workers=workers, model=model)
@@ -92,5 +105,7 @@ def classify(
     score = loaded.classifier(names, multi_label=multi_label)
     job = "multi" if multi_label else "single"
     with bar("classifying") as progress:
-        counts = classify_to(source, loaded.encoder, names, score, output, job=job, workers=chosen.threads, progress=progress)
+        counts = classify_to(
+            source, loaded.encoder, names, score, output, job=job, workers=chosen.threads, progress=progress
+        )
     finish(counts, output)

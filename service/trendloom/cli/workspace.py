@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from contextlib import AbstractContextManager
 from datetime import date
 from pathlib import Path
@@ -21,16 +20,34 @@ if TYPE_CHECKING:
 
 __all__ = ["ingest_into", "run_all", "show_trends", "views_of"]
 
-Src = Annotated[Path, typer.Argument(metavar="SRC", help="A folder of images, a folder with manifest.csv, or tar shards.", show_default=False)]
+Src = Annotated[
+    Path,
+    typer.Argument(
+        metavar="SRC", help="A folder of images, a folder with manifest.csv, or tar shards.", show_default=False
+    ),
+]
 Home = Annotated[Path, typer.Option("--workspace", "-w", help="The workspace folder.", show_default=False)]
 Format = Annotated[str, typer.Option(help="auto, folder, manifest, tar or files.")]
-Map = Annotated[list[str] | None, typer.Option("--map", metavar="FIELD=COLUMN", help="Another column or JSON field for a field; repeat it.", show_default=False)]
+Map = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--map", metavar="FIELD=COLUMN", help="Another column or JSON field for a field; repeat it.", show_default=False
+    ),
+]
 Workers = Annotated[int | None, typer.Option(help="Worker threads; by default one per core.", show_default=False)]
 ModelName = Annotated[str | None, typer.Option("--model", help="A model that is installed.", show_default=False)]
 Retry = Annotated[bool, typer.Option("--retry", help="Look again at images that failed before.")]
-AsOf = Annotated[str | None, typer.Option("--as-of", metavar="DATE", help="Count only what was posted before this day.", show_default=False)]
+AsOf = Annotated[
+    str | None,
+    typer.Option("--as-of", metavar="DATE", help="Count only what was posted before this day.", show_default=False),
+]
 Window = Annotated[str | None, typer.Option(help="week or month; by default chosen from the data.", show_default=False)]
-Segment = Annotated[list[str] | None, typer.Option("--segment", metavar="FIELD=VALUE", help="Only posts of a country, platform or department.", show_default=False)]
+Segment = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--segment", metavar="FIELD=VALUE", help="Only posts of a country, platform or department.", show_default=False
+    ),
+]
 
 
 @app.command()
@@ -62,7 +79,7 @@ def ingest(
     model: ModelName = None,
 ) -> None:
     """Takes posts and photos into a workspace, with their tags; `run` also looks for trends."""
-    from trendloom.pipeline.ingest import statuses  # noqa: PLC0415
+    from trendloom.pipeline.ingest import statuses
 
     chosen = settings(workers=workers, model=model)
     with ingest_into(src, workspace, chosen, format=format, columns=map, retry=retry) as (home, _):
@@ -74,21 +91,25 @@ def ingest_into(
     src: Path, root: Path, chosen: Settings, *, format: str, columns: list[str] | None, retry: bool
 ) -> AbstractContextManager[tuple[Workspace, Ingested]]:
     """Returns a context that holds the workspace's lock; inside it everything of `src` is in the workspace."""
-    from contextlib import contextmanager  # noqa: PLC0415
+    from contextlib import contextmanager
 
-    from trendloom.cli.show import bar  # noqa: PLC0415
-    from trendloom.pipeline.ingest import ingest as take_in  # noqa: PLC0415
-    from trendloom.sources import open_source, parse_map, source_root  # noqa: PLC0415
-    from trendloom.store import Workspace  # noqa: PLC0415
-    from trendloom.vision import registry  # noqa: PLC0415
+    from trendloom.cli.show import bar
+    from trendloom.pipeline.ingest import ingest as take_in
+    from trendloom.sources import open_source, parse_map, source_root
+    from trendloom.store import Workspace
+    from trendloom.vision import registry
 
     @contextmanager
     def taken():  # type: ignore[no-untyped-def]  # the outer signature says it
         source = open_source([src], format=format, columns=parse_map(columns or []))
         loaded = registry.load(chosen.model, chosen.models_dir)
-        home = Workspace.create(root, model=loaded.identity, taxonomy=loaded.taxonomy.identity, source=str(source_root(src)))
+        home = Workspace.create(
+            root, model=loaded.identity, taxonomy=loaded.taxonomy.identity, source=str(source_root(src))
+        )
         with home.writing(), bar("photos") as progress:
-            found = take_in(home, source, loaded.encoder, loaded.tagger, workers=chosen.threads, retry=retry, progress=progress)
+            found = take_in(
+                home, source, loaded.encoder, loaded.tagger, workers=chosen.threads, retry=retry, progress=progress
+            )
             yield home, found
 
     return taken()
@@ -106,9 +127,9 @@ def run_all(
     retry: bool = False,
 ) -> dict[str, int]:
     """Runs the whole path, prints the trends, and returns the images by status."""
-    from trendloom.cli.show import err, phases  # noqa: PLC0415
-    from trendloom.pipeline.ingest import statuses  # noqa: PLC0415
-    from trendloom.pipeline.study import study, vector_index  # noqa: PLC0415
+    from trendloom.cli.show import err, phases
+    from trendloom.pipeline.ingest import statuses
+    from trendloom.pipeline.study import study, vector_index
 
     day, step = _day(as_of), _step(window)
     with ingest_into(src, root, chosen, format=format, columns=columns, retry=retry) as (home, taken):
@@ -140,9 +161,9 @@ def _step(text: str | None):  # type: ignore[no-untyped-def]  # Literal["week", 
 
 def views_of(root: Path, chosen: Settings, *, k: int) -> Views:
     """Returns the reading side of a workspace; the model is loaded when it is first needed."""
-    from trendloom.pipeline.views import Views  # noqa: PLC0415
-    from trendloom.store import Workspace  # noqa: PLC0415
-    from trendloom.vision import registry  # noqa: PLC0415
+    from trendloom.pipeline.views import Views
+    from trendloom.store import Workspace
+    from trendloom.vision import registry
 
     def load():  # type: ignore[no-untyped-def]  # (Encoder, Tagger), checked by Views
         loaded = registry.load(chosen.model, chosen.models_dir)
@@ -151,30 +172,35 @@ def views_of(root: Path, chosen: Settings, *, k: int) -> Views:
     return Views(Workspace.open(root), load, k=k)
 
 
-def show_trends(views: Views, *, stage: str | None = None, segment: dict[str, str] | None = None, limit: int | None = None) -> None:
+def show_trends(
+    views: Views, *, stage: str | None = None, segment: dict[str, str] | None = None, limit: int | None = None
+) -> None:
     """Prints the head of a workspace and its trends as a table with sparklines."""
-    from trendloom.cli.show import err, out, trend_table  # noqa: PLC0415
+    from trendloom.cli.show import err, out, trend_table
 
     head = views.overview()
     span = f", {head.first:%-d %b %Y} to {head.last:%-d %b %Y}" if head.first and head.last else ""
     out.print(f"{head.authors:,} people, {head.posts:,} posts{span}, {head.model}", highlight=False)
     if head.undated:
-        out.print(f"{head.undated:,} posts have no readable time: tagged, but counted in no {head.window or 'window'}", highlight=False)
+        out.print(
+            f"{head.undated:,} posts have no readable time: tagged, but counted in no {head.window or 'window'}",
+            highlight=False,
+        )
     rows = views.trends(stage=stage, segment=segment)
     shown = rows.head(limit) if limit else rows
     if rows.is_empty():
-        err.print("no trends: nothing was seen by enough people over enough time" if stage is None else f"no trend is {stage}", highlight=False)
+        err.print(
+            "no trends: nothing was seen by enough people over enough time"
+            if stage is None
+            else f"no trend is {stage}",
+            highlight=False,
+        )
         return
-    out.print(trend_table(shown, views.series(segment=segment).filter(pl_in(shown))))
+    out.print(
+        trend_table(shown, views.series(segment=segment).join(shown.select("trend_id"), on="trend_id", how="semi"))
+    )
     if shown.height < rows.height:
         out.print(f"... and {rows.height - shown.height:,} more: trendloom trends", highlight=False)
-
-
-def pl_in(rows):  # type: ignore[no-untyped-def]  # an expression of Polars, which is imported late
-    """Returns the expression that keeps the series of these trends."""
-    import polars as pl  # noqa: PLC0415
-
-    return pl.col("trend_id").is_in(rows["trend_id"].to_list())
 
 
 @app.command()
@@ -186,8 +212,8 @@ def trends(
     k: Annotated[int, typer.Option(help="Publish nothing about fewer people.")] = 1,
 ) -> None:
     """Lists trends, strongest first."""
-    from trendloom.export import parse_segment  # noqa: PLC0415
-    from trendloom.pipeline.output import escape_formulas  # noqa: PLC0415
+    from trendloom.export import parse_segment
+    from trendloom.pipeline.output import escape_formulas
 
     if format not in ("table", "json", "csv"):
         raise InputError(f"--format: expected table, json or csv, got {format!r}")
@@ -204,16 +230,21 @@ def trends(
 
 @app.command()
 def export(
-    table: Annotated[str, typer.Argument(metavar="TABLE", help="trends, series, members, tags or posts.", show_default=False)],
+    table: Annotated[
+        str, typer.Argument(metavar="TABLE", help="trends, series, members, tags or posts.", show_default=False)
+    ],
     workspace: Home,
-    output: Annotated[Path, typer.Option("--output", "-o", help="The file: .csv, .parquet, .jsonl or .xlsx.", show_default=False)],
+    output: Annotated[
+        Path, typer.Option("--output", "-o", help="The file: .csv, .parquet, .jsonl or .xlsx.", show_default=False)
+    ],
     segment: Segment = None,
     k: Annotated[int, typer.Option(help="Publish nothing about fewer people.")] = 1,
 ) -> None:
     """Writes one table of a workspace to a file."""
-    from trendloom.cli.show import err  # noqa: PLC0415
-    from trendloom.export import export as write, parse_segment  # noqa: PLC0415
-    from trendloom.store import Workspace  # noqa: PLC0415
+    from trendloom.cli.show import err
+    from trendloom.export import export as write
+    from trendloom.export import parse_segment
+    from trendloom.store import Workspace
 
     count = write(Workspace.open(workspace), table, output, k=k, segment=parse_segment(segment or []))
     err.print(f"{count:,} rows written to {output}", highlight=False, markup=False)
@@ -227,8 +258,8 @@ def search(
     n: Annotated[int, typer.Option("--n", "-n", help="Posts to list.", min=1, max=1000)] = 10,
 ) -> None:
     """Finds the posts nearest to words or to a photo."""
-    from trendloom.cli.show import out  # noqa: PLC0415
-    from trendloom.sources import load_file  # noqa: PLC0415
+    from trendloom.cli.show import out
+    from trendloom.sources import load_file
 
     if bool(words) == (image is not None):
         raise InputError("search: expected either words or --image FILE, got " + ("both" if words else "neither"))
@@ -241,19 +272,23 @@ def search(
 @app.command()
 def serve(
     workspace: Home,
-    host: Annotated[str | None, typer.Option(help="Address to bind; others than 127.0.0.1 are open to your network.", show_default=False)] = None,
+    host: Annotated[
+        str | None,
+        typer.Option(help="Address to bind; others than 127.0.0.1 are open to your network.", show_default=False),
+    ] = None,
     port: Annotated[int | None, typer.Option(help="Port to bind; 0 takes a free one.", show_default=False)] = None,
     k: Annotated[int | None, typer.Option(help="Publish nothing about fewer people.", show_default=False)] = None,
 ) -> None:
     """Serves the dashboard and the API."""
-    import uvicorn  # noqa: PLC0415
+    import uvicorn
 
-    from trendloom.cli.show import err  # noqa: PLC0415
-    from trendloom.web.app import create_app  # noqa: PLC0415
+    from trendloom.cli.show import err
+    from trendloom.web.app import create_app
 
     chosen = settings(host=host, port=port, k=k)
     site = create_app(views_of(workspace, chosen, k=chosen.k), chosen)
-    err.print(f"dashboard: http://{chosen.host}:{chosen.port}/  API: http://{chosen.host}:{chosen.port}/docs  (Ctrl-C ends)", highlight=False)
+    err.print(
+        f"dashboard: http://{chosen.host}:{chosen.port}/  API: http://{chosen.host}:{chosen.port}/docs  (Ctrl-C ends)",
+        highlight=False,
+    )
     uvicorn.run(site, host=chosen.host, port=chosen.port, log_level="warning", timeout_keep_alive=10)
-
-

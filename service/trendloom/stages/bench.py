@@ -6,7 +6,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from trendloom.stages.counted import Counted
-from trendloom.stages.evidence import Evidence, Spans, benjamini_hochberg, choose_spans, compare, count_spans, dispersion, drift, upper_tail
+from trendloom.stages.evidence import (
+    Evidence,
+    Spans,
+    benjamini_hochberg,
+    choose_spans,
+    compare,
+    count_spans,
+    dispersion,
+    drift,
+    upper_tail,
+)
 
 __all__ = ["Bench"]
 
@@ -15,6 +25,7 @@ Floats = NDArray[np.float64]
 
 _FEW = 20  # trends, under which their usual drift cannot be told
 _FEW_DRIFT = 0.2
+_LEAST_DRIFT = 0.05
 _SEASON_DRIFT = 0.2  # at least, within less than a year: any trend may be a season
 _STANDS_OUT = 0.1  # false discovery rate of trends that are not ordinary
 _EVEN = 0.05  # log growth of the middle trend that is put down to chance
@@ -63,7 +74,7 @@ class Bench:
             p = upper_tail(np.abs(growth - centre) / np.sqrt(chance + tau**2))
             usual = benjamini_hochberg(2 * p) > _STANDS_OUT
             centre, tau = drift(growth[usual], chance[usual])
-        return max(centre - _EVEN, 0.0), tau if self.tested.seasonal else max(tau, _SEASON_DRIFT)
+        return max(centre - _EVEN, 0.0), max(tau, _LEAST_DRIFT if self.tested.seasonal else _SEASON_DRIFT)
 
     def evidence(
         self, spans: Spans, keep: NDArray[np.bool_] | None = None, *, shift: float = 0.0, tau: float = 0.0

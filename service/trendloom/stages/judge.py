@@ -23,7 +23,7 @@ Floats = NDArray[np.float64]
 
 _MIN_WINDOWS = {"week": 8, "month": 6}
 _MIN_PEOPLE = 10  # in the last span, to be called
-_MIN_EVENTS = 25  # people in both spans, to be tested
+_MIN_EVENTS = 25  # people in all spans, to be tested; chosen by the total alone, which says nothing about growth
 _Q = 0.1
 _EXACT, _EXACT_GROWTH = 1.0, 1.15
 _SEASON_LEVEL, _SEASON_Z, _MOVED = 1.67, 2.5, 3.0

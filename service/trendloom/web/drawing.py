@@ -12,10 +12,11 @@ from markupsafe import Markup, escape
 from trendloom.web.schemas import Group, Point, Trend
 from trendloom.web.words import day, percent
 
-__all__ = ["Dots", "chart", "growth_axis", "growth_dot", "share_dots", "sparkline", "top_of"]
+__all__ = ["Dots", "chart", "growth_axis", "growth_dot", "share_dots", "sparkline", "sparse", "top_of"]
 
-YEAR = {"week": 52, "month": 12}
 _GROWTH_LOW, _GROWTH_HIGH = 0.25, 8.0
+
+_WITHHELD = 0.25
 
 Place = tuple[float, float]
 
@@ -40,14 +41,26 @@ def _band(low: Sequence[Place | None], high: Sequence[Place | None]) -> str:
     return _path([b for _, b in both]) + "".join(f"L{x:.4g} {y:.4g}" for (x, y), _ in reversed(both)) + "Z"
 
 
-def sparkline(shares: Sequence[float | None], *, window: str, stage: str, width: int = 132, height: int = 34) -> Markup:
-    """Returns the last year of a trend's share, the year before in grey behind it, as inline SVG."""
-    year = YEAR.get(window, 52)
+def sparse(shares: Sequence[float | None]) -> bool:
+    """Returns whether so much of a history is withheld that its line would mislead: what is left is mostly the zeros."""
+    return sum(share is None for share in shares) > _WITHHELD * len(shares)
+
+
+def sparkline(shares: Sequence[float | None], *, year: int, stage: str, width: int = 132, height: int = 34) -> Markup:
+    """Returns the last year of a trend's share, the year before in grey behind it, as inline SVG.
+
+    Args:
+        shares: By window, oldest first; None is withheld.
+        year: Windows in a year.
+        stage: Whose colour the line has.
+        width: In pixels.
+        height: In pixels.
+    """
     now = list(shares[-year:])
     then = [*([None] * max(0, 2 * len(now) - len(shares))), *shares[: -len(now)][-len(now) :]] if now else []
+    if not now or sparse(now):
+        return Markup('<span class="quiet">too few to draw</span>')
     known = [v for v in (*now, *then) if v is not None]
-    if not known:
-        return Markup('<span class="quiet">too few people</span>')
     top = max(known) or 1.0
     step = (width - 6) / max(len(now) - 1, 1)
 
@@ -57,7 +70,7 @@ def sparkline(shares: Sequence[float | None], *, window: str, stage: str, width:
         ]
 
     places = [p for p in line(now) if p is not None]
-    said = f"Share of people over the last {len(now)} {window or 'week'}s"
+    said = "Share of people over the last year"
     seen = [v for v in now if v is not None]
     said += f", from {percent(seen[0])} to {percent(seen[-1])}" if seen else ""
     dot = f'<circle cx="{places[-1][0]:.4g}" cy="{places[-1][1]:.4g}" r="2.5"/>' if places else ""
@@ -150,7 +163,7 @@ def _year_marks(points: Sequence[Point]) -> list[tuple[int, date]]:
     return marks
 
 
-def chart(points: Sequence[Point], *, window: str, stage: str, width: int = 1000, height: int = 320) -> Markup:
+def chart(points: Sequence[Point], *, year: int, stage: str, width: int = 1000, height: int = 320) -> Markup:
     """Returns the whole history with its band and the year before in grey, for readers without scripts."""
     values = [v for p in points for v in (p.share, p.share_high) if v is not None]
     if not values:
@@ -174,10 +187,10 @@ def chart(points: Sequence[Point], *, window: str, stage: str, width: int = 1000
         parts.append(f'<text x="{left - 6}" y="{y + 4:.4g}" text-anchor="end">{percent(number * step_up)}</text>')
     for at, start in _year_marks(points)[:: 1 if len(points) < 120 else 2]:
         parts.append(f'<text x="{place(at, 0)[0]:.4g}" y="{height - 6}" text-anchor="middle">{start:%b %Y}</text>')
-    said = f"Share of people per {window or 'week'}, {day(points[0].window_start)} to {day(points[-1].window_start)}"
+    said = f"Share of people, {day(points[0].window_start)} to {day(points[-1].window_start)}"
     return Markup(
         f'<svg class="chart s-{escape(stage)}" viewBox="0 0 {width} {height}" role="img" aria-label="{escape(said)}">'
         f'{"".join(parts)}<path class="band" d="{_band(line("share_low"), line("share_high"))}"/>'
-        f'<path class="then" d="{_path(line("share", YEAR.get(window, 52)))}"/>'
+        f'<path class="then" d="{_path(line("share", year))}"/>'
         f'<path class="now" d="{_path(line("share"))}"/></svg>'
     )

@@ -115,6 +115,7 @@ class Point(_Cell):
     share: Number = Field(None, description=_SHARE)
     share_low: Number = None
     share_high: Number = None
+    windows: int = Field(1, description="Windows that are pooled here, so that enough people stand behind the row.")
 
 
 class Group(_Cell):

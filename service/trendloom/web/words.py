@@ -14,6 +14,7 @@ from trendloom.web.schemas import Trend
 __all__ = [
     "STAGES",
     "Spans",
+    "Step",
     "amount",
     "chance",
     "closed",
@@ -65,6 +66,31 @@ class Spans:
         return cls(
             now=f"the last {amount(length, unit)}" if length > 1 else f"the last {unit}", past=f"the {unit}s before"
         )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Step:
+    """How long the windows of a history are.
+
+    Attributes:
+        year: Windows in a year.
+        said: Words before the first day of one, such as `Week of`.
+    """
+
+    year: int
+    said: str
+
+    @classmethod
+    def of(cls, starts: Sequence[date]) -> Self:
+        """Returns the step between sorted first days; a week where there are fewer than two."""
+        if len(starts) < 2:
+            return cls(year=52, said="Week of")
+        first, second = starts[0], starts[1]
+        if first.day == second.day == 1:
+            months = (second.year - first.year) * 12 + second.month - first.month
+            return cls(year=max(1, 12 // months), said="Month of" if months == 1 else f"{months} months from")
+        weeks = max(1, (second - first).days // 7)
+        return cls(year=max(1, 52 // weeks), said="Week of" if weeks == 1 else f"{weeks} weeks from")
 
 
 def day(value: date | datetime | None) -> str:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date
 from typing import Annotated, Any
 
 import polars as pl
@@ -33,29 +35,48 @@ def _context(overview: OverviewRow, here: str, **more: Any) -> dict[str, Any]:
     return {"overview": overview, "here": here, **more}
 
 
-def _shares(views: ViewsProtocol, ids: list[str], segment: dict[str, str]) -> dict[str, list[float | None]]:
-    """Returns the shares of some trends by window, oldest first."""
+@dataclass(frozen=True, kw_only=True)
+class _History:
+    """Shares of a trend by window, oldest first, and the first days of the windows."""
+
+    shares: list[float | None]
+    starts: list[date]
+
+
+_NO_HISTORY = _History(shares=[], starts=[])
+
+
+def _histories(views: ViewsProtocol, ids: list[str], segment: Mapping[str, str]) -> dict[str, _History]:
+    """Returns the histories of some trends."""
     frame = views.series(segment=segment or None).filter(pl.col("trend_id").is_in(ids)).sort("window_start")
     share = pl.when(pl.col("suppressed")).then(None).otherwise(pl.col("share").fill_nan(None))
-    grouped = frame.group_by("trend_id", maintain_order=True).agg(share.alias("share"))
-    return dict(zip(grouped["trend_id"].to_list(), grouped["share"].to_list(), strict=True))
+    grouped = frame.group_by("trend_id", maintain_order=True).agg(share.alias("share"), "window_start")
+    columns = (grouped[name].to_list() for name in ("trend_id", "share", "window_start"))
+    return {name: _History(shares=shares, starts=starts) for name, shares, starts in zip(*columns, strict=True)}
 
 
-def _rows(
-    views: ViewsProtocol, overview: OverviewRow, rows: list[Trend], shares: Mapping[str, Sequence[float | None]]
-) -> list[dict[str, Any]]:
+def _spans(overview: OverviewRow, starts: Sequence[date]) -> words.Spans:
+    """Returns what is compared, in words, over windows of these first days."""
+    window = overview.window or "week"
+    days = (overview.now - starts[0]).days if overview.now and starts else 0
+    return words.Spans.of(window, round(days / (7 if window == "week" else 30.44)))
+
+
+def _rows(views: ViewsProtocol, rows: list[Trend], histories: Mapping[str, _History]) -> list[dict[str, Any]]:
     """Returns the rows of the list with their pictures."""
-    return [
-        {
-            "trend": row,
-            "photos": [] if row.suppressed else views.photos(row.trend_id, n=3),
-            "spark": drawing.sparkline(
-                shares.get(row.trend_id, []), window=overview.window, stage=row.stage or "steady"
-            ),
-            "dot": drawing.growth_dot(row, stage=row.stage or "steady"),
-        }
-        for row in rows
-    ]
+    out = []
+    for row in rows:
+        stage, history = row.stage or "steady", histories.get(row.trend_id, _NO_HISTORY)
+        year = words.Step.of(history.starts).year
+        out.append(
+            {
+                "trend": row,
+                "photos": [] if row.suppressed else views.photos(row.trend_id, n=3),
+                "spark": drawing.sparkline(history.shares, year=year, stage=stage),
+                "dot": drawing.growth_dot(row, stage=stage),
+            }
+        )
+    return out
 
 
 @router.get("/")
@@ -78,10 +99,11 @@ def trends(  # noqa: PLR0917  a parameter of the query each
     listed: Listed = list_trends(views, stage=stage or None, segment=segment, query=q or None)
     begin = (page - 1) * PAGE
     found = listed.rows(begin, begin + PAGE)
-    shares = _shares(views, [row.trend_id for row in found], segment)
-    spans = words.Spans.of(overview.window, max(map(len, shares.values()), default=0))
+    histories = _histories(views, [row.trend_id for row in found], segment)
+    starts = min((history.starts for history in histories.values()), default=[])
     context = _context(
-        overview, "trends", asked=asked, rows=_rows(views, overview, found, shares), spans=spans, stages=listed.stages, total=listed.total, begin=begin, page=page,
+        overview, "trends", asked=asked, rows=_rows(views, found, histories),
+        spans=_spans(overview, starts), stages=listed.stages, total=listed.total, begin=begin, page=page,
         pages=max(1, -(-listed.total // PAGE)), segment=segment, everything=sum(listed.stages.values()),
         loosen=words.filters(asked, listed.total), csv="/v1/trends.csv" + _csv_query(asked),
     )  # fmt: skip
@@ -113,12 +135,15 @@ def trend(
     for shown in rows_of(Shown, views.tags_of(trend_id)) if open_ else []:
         shows.setdefault(shown.group, []).append(shown)
     above = views.trend(found.under) if found.under else None
-    spans = words.Spans.of(overview.window, len(points))
+    starts = [point.window_start for point in points]
+    step = words.Step.of(starts)
     context = _context(
-        overview, "", trend=found, spans=spans, points=points, photos=views.photos(trend_id, n=12) if open_ else [], multiples=multiples,
-        beneath=beneath, above=Trend.model_validate(above) if above else None, shows=shows, stage=stage, year=drawing.YEAR.get(overview.window, 52),
+        overview, "", trend=found, spans=_spans(overview, starts), step=step, points=points,
+        photos=views.photos(trend_id, n=12) if open_ else [], multiples=multiples,
+        beneath=beneath, above=Trend.model_validate(above) if above else None, shows=shows, stage=stage,
         countries=sum(not row.suppressed for row in groups["country"]),
-        picture=drawing.chart(points, window=overview.window, stage=stage),
+        sparse=drawing.sparse([point.share for point in points]),
+        picture=drawing.chart(points, year=step.year, stage=stage),
         dot=drawing.growth_dot(found, stage=stage, width=220, height=18),
     )  # fmt: skip
     return templates.TemplateResponse(request, "trend.html", context)

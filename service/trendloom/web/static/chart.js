@@ -18,7 +18,7 @@
   const year = Number(place.dataset.year);
   const then = rows.map((_, at) => (at >= year ? share[at - year] : null));
   const since = place.dataset.since ? Date.parse(place.dataset.since) / 1000 : null;
-  const season = place.dataset.window === "month" ? "month" : "week";
+  const said = place.dataset.said;
 
   const months = "Jan Feb Mar Apr May Jun Jul Aug Sep Oct Nov Dec".split(" ");
   const day = (stamp) => {
@@ -55,7 +55,7 @@
     read.textContent = "";
     if (at === null || at === undefined) at = share.length - 1;
     if (share[at] === null) {
-      read.textContent = `${season === "week" ? "Week of " : "Month of "}${day(stamps[at])}: too few people to publish`;
+      read.textContent = `${said} ${day(stamps[at])}: too few people to publish`;
       return;
     }
     const bold = document.createElement("b");
@@ -63,7 +63,7 @@
     const people = rows[at].cells[3] ? rows[at].cells[3].textContent.trim() : "";
     const before = then[at] === null ? "" : `, a year before ${percent(then[at])}`;
     const interval = low[at] === null ? "" : ` (${percent(low[at], share[at])} to ${percent(high[at], share[at])})`;
-    read.append(`${season === "week" ? "Week of " : "Month of "}${day(stamps[at])}: `, bold, `${interval}, ${people} people${before}`);
+    read.append(`${said} ${day(stamps[at])}: `, bold, `${interval}, ${people} people${before}`);
   }
 
   function options() {
