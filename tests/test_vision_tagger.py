@@ -85,7 +85,10 @@ def test_no_garment_no_tags(tmp_path: Path) -> None:
 
 def test_an_unsure_type_is_left_out_but_the_rest_is_told(tmp_path: Path) -> None:
     (tags,) = tagger(tmp_path / "toy", scale=1.0, threshold=0.45).tag(row(0.3, 0.2, 0.1, 0.9))
-    assert [tag.group for tag in tags] == ["sleeves"]
+    assert [tag.group for tag in tags if tag.sure] == ["sleeves"]
+    unsure = [tag for tag in tags if tag.group == "type"]
+    assert unsure[0].probability == max(tag.probability for tag in unsure)  # the likeliest is kept, to be counted
+    assert not any(tag.sure for tag in unsure)
 
 
 def test_a_question_that_does_not_fit_the_type_is_not_asked(tmp_path: Path) -> None:

@@ -143,6 +143,7 @@ def test_csv_says_what_json_says(api: TestClient) -> None:
     rows = table(response.text)
     for row, said in zip(rows, api.get("/v1/trends", params=asked).json()["trends"], strict=True):
         assert row.keys() == said.keys()
+        assert next(iter(row)) == "rank"
         assert (row["label"], row["since"], int(row["authors"])) == (said["label"], said["since"], said["authors"])
         assert float(row["growth"]) == pytest.approx(said["growth"], rel=1e-5)
     assert len(table(api.get(f"/v1/trends/{FIRST}/series.csv").text)) == 120

@@ -157,7 +157,7 @@ def test_small_groups_are_said_to_be_small() -> None:
     ("path", "loosen"),
     [
         ("/?country=XX", "without country: XX"),
-        ("/?stage=burst&q=zzz", "without name: zzz"),
+        ("/?stage=burst&q=zzz", "without name: zzz, 2 trends"),
         ("/?page=9", "Go to its beginning"),
     ],
 )

@@ -97,12 +97,17 @@ class Item:
 
 @dataclass(frozen=True, kw_only=True)
 class Tag:
-    """A value of a group that a garment shows; `probability` is calibrated, 0..1."""
+    """A value of a group that a garment shows; `probability` is calibrated, 0..1.
+
+    `sure` tags reach the precision that the model's card states: they are what is shown. The others are the likeliest
+    of their group all the same; trends count them too, since an abstention would thin out every curve.
+    """
 
     group: str
     value: str
     value_id: str
     probability: float
+    sure: bool = True
 
 
 class Source(Protocol):
@@ -160,7 +165,7 @@ class Tagger(Protocol):
         """Name and version of the taxonomy, such as `trendloom 1`."""
 
     def tag(self, embeddings: Floats) -> list[list[Tag]]:
-        """Returns the tags of each garment, most probable first within a group; (n, dim) in."""
+        """Returns the tags of each garment, sure or not, most probable first within a group; (n, dim) in."""
 
 
 class Clusterer(Protocol):

@@ -137,6 +137,7 @@ class _Writer:
                 "value": tag.value,
                 "value_id": tag.value_id,
                 "probability": tag.probability,
+                "sure": tag.sure,
                 "model": self._model,
                 "taxonomy": self._taxonomy,
             }

@@ -128,6 +128,7 @@ def tag_to(
             if not seen.garments:
                 found.append({**head, "model": None, "taxonomy": None})
             for g in seen.garments:
+                sure = [tag for tag in g.tags if tag.sure]
                 place = {"garment": g.number, "x0": g.box.x0, "y0": g.box.y0, "x1": g.box.x1, "y1": g.box.y1}
                 found += [
                     {
@@ -138,9 +139,9 @@ def tag_to(
                         "value_id": t.value_id,
                         "probability": t.probability,
                     }
-                    for t in g.tags
+                    for t in sure
                 ]
-                if not g.tags:
+                if not sure:
                     found.append({**head, **place})
         return pl.DataFrame(found, schema=TAG_COLUMNS)
 

@@ -284,7 +284,7 @@ class Views:
         keys = list(scores)
         photos = self._workspace.scan("photos").filter(pl.col("key").is_in(keys)).select("key", "post_id").collect()
         posts = self._workspace.scan("posts").select("post_id", "posted_at").collect().join(photos, on="post_id")
-        tags = self._workspace.scan("tags").filter(pl.col("key").is_in(keys)).select("key", "value").collect()
+        tags = self._workspace.scan("tags").filter(pl.col("key").is_in(keys) & pl.col("sure")).select("key", "value").collect()
         words = dict(tags.group_by("key", maintain_order=True).agg("value").iter_rows())
         hits = [
             Hit(
@@ -310,7 +310,7 @@ class Views:
                 found.append(TagResult(key=name, status=reason.status, error=str(reason), tags=[]))
                 continue
             tags = tagger.tag(encoder.images(pixels[None]))[0]
-            found.append(TagResult(key=name, status="ok", error=None, tags=[(0, WHOLE, tag) for tag in tags]))
+            found.append(TagResult(key=name, status="ok", error=None, tags=[(0, WHOLE, tag) for tag in tags if tag.sure]))
         return found
 
     # ---- photos, read-only, from SRC alone

@@ -47,6 +47,7 @@ FACTS: dict[str, dict[str, pl.DataType]] = {
         "value": _STR,
         "value_id": _STR,
         "probability": pl.Float32(),
+        "sure": pl.Boolean(),
         "model": _STR,
         "taxonomy": _STR,
     },

@@ -20,6 +20,7 @@ from trendloom.types import Encoder, Floats, Tag
 __all__ = ["PromptTagger", "find_prompt_vectors", "make_prompt_vectors", "prompt_vectors", "save_prompt_vectors"]
 
 PROMPTS = "prompts.npz"
+_NOT_UNLIKELY = 0.25  # a second value of a group is worth counting from here on: photos show several garments
 TYPE = "type"
 
 
@@ -83,9 +84,13 @@ class PromptTagger:
         return found
 
     def _over_threshold(self, group: Group, chances: Floats) -> list[Tag]:
-        """Returns the group's tags of one garment; at most one where its values exclude each other."""
+        """Returns the group's tags of one garment: the likeliest value, and others that are not unlikely.
+
+        At most one where the values exclude each other; those at the group's threshold are sure.
+        """
         threshold = self._calibration[group.name].threshold
         order = np.argsort(-chances[: len(group.values)], kind="stable")
+        rest = float(chances[len(group.values)]) if group.none else 0.0  # that it shows none of them
         if group.exclusive:
             order = order[:1]
         return [
@@ -94,9 +99,10 @@ class PromptTagger:
                 value=group.values[n].value,
                 value_id=group.values[n].id,
                 probability=float(chances[n]),
+                sure=bool(chances[n] >= threshold),
             )
             for n in order
-            if chances[n] >= threshold
+            if chances[n] >= threshold or (n == order[0] and chances[n] > rest) or chances[n] >= _NOT_UNLIKELY
         ]
 
 

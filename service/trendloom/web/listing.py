@@ -7,7 +7,7 @@ import binascii
 import json
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import polars as pl
 
@@ -30,6 +30,10 @@ class Listed:
     def total(self) -> int:
         """Trends that pass."""
         return self.frame.height
+
+    def few_last(self) -> Listed:
+        """Returns the same list with the trends that have no numbers at its end."""
+        return replace(self, frame=self.frame.sort("suppressed", maintain_order=True))
 
     def rows(self, begin: int = 0, end: int | None = None) -> list[Trend]:
         """Returns the trends from `begin` up to `end`."""

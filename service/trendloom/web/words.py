@@ -20,7 +20,6 @@ __all__ = [
     "closed",
     "count",
     "day",
-    "filters",
     "growth",
     "growth_range",
     "link",
@@ -171,16 +170,6 @@ def link(path: str, asked: Mapping[str, str] | None = None, /, **more: str) -> s
 def trend_link(trend_id: str) -> str:
     """Returns the address of a trend's page."""
     return f"/trends/{quote(trend_id, safe='')}"
-
-
-def filters(asked: Mapping[str, str], total: int) -> list[tuple[str, dict[str, str]]]:
-    """Returns for each filter that was set its words, and what would be asked without it."""
-    names = {"stage": "stage", "country": "country", "platform": "platform", "q": "name"}
-    return [
-        (f"{names[key]}: {value}", {k: v for k, v in asked.items() if k != key})
-        for key, value in asked.items()
-        if value and key in names and not total
-    ]
 
 
 def title(label: str) -> str:

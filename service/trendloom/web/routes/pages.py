@@ -96,18 +96,34 @@ def trends(  # noqa: PLR0917  a parameter of the query each
     if overview.run is None:
         return templates.TemplateResponse(request, "first.html", _context(overview, "trends"))
     segment = {name: asked[name] for name in BY if asked[name]}
-    listed: Listed = list_trends(views, stage=stage or None, segment=segment, query=q or None)
+    listed = _listed(views, asked)
     begin = (page - 1) * PAGE
-    found = listed.rows(begin, begin + PAGE)
+    found = listed.few_last().rows(begin, begin + PAGE)
     histories = _histories(views, [row.trend_id for row in found], segment)
     starts = min((history.starts for history in histories.values()), default=[])
     context = _context(
         overview, "trends", asked=asked, rows=_rows(views, found, histories),
         spans=_spans(overview, starts), stages=listed.stages, total=listed.total, begin=begin, page=page,
         pages=max(1, -(-listed.total // PAGE)), segment=segment, everything=sum(listed.stages.values()),
-        loosen=words.filters(asked, listed.total), csv="/v1/trends.csv" + _csv_query(asked),
+        loosen=[] if listed.total else _loosen(views, asked), csv="/v1/trends.csv" + _csv_query(asked),
     )  # fmt: skip
     return templates.TemplateResponse(request, "trends.html", context)
+
+
+def _listed(views: ViewsProtocol, asked: Mapping[str, str]) -> Listed:
+    """Returns the list under the filters of a page."""
+    segment = {name: asked[name] for name in BY if asked[name]}
+    return list_trends(views, stage=asked["stage"] or None, segment=segment, query=asked["q"] or None)
+
+
+def _loosen(views: ViewsProtocol, asked: Mapping[str, str]) -> list[tuple[str, dict[str, str], int]]:
+    """Returns for each filter that is set its words, what is asked without it, and how many trends pass then."""
+    out = []
+    for name in asked:
+        if asked[name]:
+            rest = {**asked, name: ""}
+            out.append((f"{'name' if name == 'q' else name}: {asked[name]}", rest, _listed(views, rest).total))
+    return sorted(out, key=lambda way: -way[2])
 
 
 def _csv_query(asked: dict[str, str]) -> str:
