@@ -67,7 +67,8 @@ def parse_segment(pairs: list[str]) -> dict[str, str]:
 
 def publish(rows: pl.DataFrame, table: str, k: int) -> pl.DataFrame:
     """Returns rows with `suppressed` set, and published values null, where 1 to k - 1 people stand behind them."""
-    small = (pl.col("authors") > 0) & (pl.col("authors") < k)
+    people = pl.min_horizontal("authors", "numerator") if "numerator" in rows.columns else pl.col("authors")
+    small = (pl.col("authors") > 0) & (people < k)
     hidden = [pl.when(~small).then(pl.col(c)).otherwise(None).alias(c) for c in _PUBLISHED[table] if c in rows.columns]
     return rows.with_columns(small.fill_null(False).alias("suppressed"), *hidden)
 

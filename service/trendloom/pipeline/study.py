@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from trendloom import __version__
 from trendloom.counting import Step, attribute_members, copy_groups, tally
+from trendloom.counting.pooled import pool
 from trendloom.errors import VectorIndexError
 from trendloom.index import VectorIndex, neighbours
 from trendloom.looks import attribute_names, centroids, communities, exemplars, identify, name_looks
@@ -40,6 +41,8 @@ class Results:
         members: A row per trend and post.
         step: `week` or `month`.
         now: End of the last complete window; None where no post has a time.
+        posts: The posts that were counted: post_id, posted_at, author_hash.
+        photos: key, post_id, sha256, phash, width, height of their readable photos.
     """
 
     trends: pl.DataFrame
@@ -47,6 +50,13 @@ class Results:
     members: pl.DataFrame
     step: str
     now: date | None
+    posts: pl.DataFrame
+    photos: pl.DataFrame
+
+    def pooled(self, k: int) -> pl.DataFrame:
+        """Returns the series in blocks of windows that k people or more stand behind, where that can be had."""
+        copies = copy_groups(self.photos.select("post_id", "sha256", "phash"))
+        return pool(self.series, self.members, self.posts, k=k, step=self.step, copies=copies)
 
 
 def garment_vectors(garments: pl.DataFrame) -> Floats:
@@ -218,12 +228,12 @@ def results(workspace: Workspace, segment: Mapping[str, str] | None = None) -> R
     now: date | None = run["now"][0] if run.height else None
     name = str(run["run"][0]) if run.height else None
     trends, series, members = (workspace.result(table, name) for table in ("trends", "series", "members"))
+    posts = workspace.read("posts")
+    for field, value in (segment or {}).items():
+        posts = posts.filter(pl.col(field) == value)
+    photos = workspace.read("photos").filter(pl.col("status") == "ok")
+    photos = photos.join(posts.select("post_id"), on="post_id", how="semi")
     if segment and run.height:
-        posts = workspace.read("posts")
-        for field, value in segment.items():
-            posts = posts.filter(pl.col(field) == value)
-        photos = workspace.read("photos").filter(pl.col("status") == "ok")
-        photos = photos.join(posts.select("post_id"), on="post_id", how="semi")
         chosen: Step = "month" if step == "month" else "week"
         found = _judge(
             posts,
@@ -234,7 +244,17 @@ def results(workspace: Workspace, segment: Mapping[str, str] | None = None) -> R
             step=chosen,
         )
         trends, series, members = found.trends, found.series, found.members
-    return Results(trends=trends, series=series, members=members, step=step, now=now)
+    return Results(
+        trends=trends,
+        series=series,
+        members=members,
+        step=step,
+        now=now,
+        posts=posts.join(photos.select("post_id").unique(), on="post_id", how="semi").select(
+            "post_id", "posted_at", "author_hash"
+        ),
+        photos=photos.select("key", "post_id", "sha256", "phash", "width", "height"),
+    )
 
 
 def vector_index(workspace: Workspace) -> VectorIndex:

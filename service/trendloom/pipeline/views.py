@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import threading
 from collections import OrderedDict
 from collections.abc import Callable, Mapping, Sequence
@@ -10,24 +9,20 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from pathlib import Path
 
-import numpy as np
 import polars as pl
-from PIL import Image
 
 from trendloom.errors import ImageError, InputError
 from trendloom.export import publish
 from trendloom.photos import decode
 from trendloom.pipeline.ingest import statuses
 from trendloom.pipeline.study import Results, results, vector_index
-from trendloom.sources import load_file, safe_path
+from trendloom.pipeline.thumbnails import Thumbnails
 from trendloom.store import Workspace
 from trendloom.types import WHOLE, Box, Encoder, Tag, Tagger
 
 __all__ = ["Hit", "Overview", "Photo", "TagResult", "Views"]
 
 _CACHED_SEGMENTS = 16
-_CACHED_THUMBNAILS = 2_000  # about 20 MB
-_THUMBNAIL_SIZES = range(32, 1025)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -61,6 +56,8 @@ class Photo:
     post_id: str
     posted_at: datetime | None
     box: Box
+    width: int
+    height: int
     has_file: bool
 
 
@@ -86,6 +83,15 @@ class TagResult:
     tags: list[tuple[int, Box, Tag]]
 
 
+@dataclass(frozen=True, kw_only=True)
+class _Facts:
+    """Tables that most pages need, in memory as long as nothing was added to them."""
+
+    photos: pl.DataFrame  # key, post_id, status
+    posts: pl.DataFrame  # post_id, posted_at
+    tags: pl.DataFrame  # key, group, value; sure ones
+
+
 class Model:
     """The towers that search and tagging need, made on first use."""
 
@@ -108,7 +114,10 @@ class Views:
         self._workspace, self._model, self._k = workspace, Model(model), k
         self._lock = threading.Lock()
         self._results: OrderedDict[tuple[str | None, tuple[tuple[str, str], ...]], Results] = OrderedDict()
-        self._thumbnails: OrderedDict[tuple[str, int], bytes] = OrderedDict()
+        self._pooled: OrderedDict[tuple[str | None, tuple[tuple[str, str], ...]], pl.DataFrame] = OrderedDict()
+        self._thumbnails = Thumbnails(workspace.meta.source)
+        self._known: tuple[tuple[int, ...], _Facts] | None = None
+        self._nearest: tuple[str | None, dict[str, list[str]]] | None = None
         self._overview: tuple[tuple[object, ...], Overview] | None = None
 
     # ---- what was found
@@ -187,10 +196,35 @@ class Views:
         return rows.row(0, named=True) if rows.height else None
 
     def series(self, trend_id: str | None = None, *, segment: Mapping[str, str] | None = None) -> pl.DataFrame:
-        """Returns the published series of one trend or of all."""
-        rows = self._found(segment).series
+        """Returns the published series of one trend or of all, in blocks of windows that enough people stand behind."""
+        rows = self._history(segment)
         rows = rows if trend_id is None else rows.filter(pl.col("trend_id") == trend_id)
         return publish(rows, "series", self._k).sort("trend_id", "window_start")
+
+    def _history(self, segment: Mapping[str, str] | None) -> pl.DataFrame:
+        if self._k == 1:
+            return self._found(segment).series
+        key = (self._workspace.current_run(), tuple(sorted((segment or {}).items())))
+        if key not in self._pooled:
+            pooled = self._found(segment).pooled(self._k)
+            with self._lock:
+                self._pooled[key] = pooled
+                while len(self._pooled) > _CACHED_SEGMENTS:
+                    self._pooled.popitem(last=False)
+            return pooled
+        return self._pooled[key]
+
+    def _facts(self) -> _Facts:
+        versions = tuple(self._workspace.version(name) for name in ("photos", "posts", "tags"))
+        if self._known is None or self._known[0] != versions:
+            read = self._workspace.scan
+            facts = _Facts(
+                photos=read("photos").select("key", "post_id", "status").collect(),
+                posts=read("posts").select("post_id", "posted_at").collect(),
+                tags=read("tags").filter(pl.col("sure")).select("key", "group", "value").collect(),
+            )
+            self._known = (versions, facts)
+        return self._known[1]
 
     def beneath(self, trend_id: str) -> pl.DataFrame:
         """Returns the trends that this one tells the story of."""
@@ -200,36 +234,36 @@ class Views:
     def photos(self, trend_id: str, *, n: int = 12) -> list[Photo]:
         """Returns photos that stand for a trend: of a look the nearest to its centre, else the latest; one per person."""
         found = self._found()
-        members = found.members.filter(pl.col("trend_id") == trend_id).select("post_id")
-        posts = self._workspace.scan("posts").select("post_id", "posted_at", "author_hash").collect()
-        posts = posts.join(members, on="post_id", how="semi")
-        people = posts.select(pl.coalesce("author_hash", "post_id").n_unique()).item()
-        if people < self._k:
+        members = found.members.filter(pl.col("trend_id") == trend_id).select("post_id").unique()
+        posts = found.posts.join(members, on="post_id", how="semi")
+        posts = posts.with_columns(who=pl.coalesce("author_hash", "post_id"))
+        if posts["who"].n_unique() < self._k:
             return []
-        keys = self._workspace.scan("photos").filter(pl.col("status") == "ok").select("key", "post_id").collect()
-        rows = keys.join(posts, on="post_id")
-        best = self._workspace.result("looks").filter(pl.col("look_id") == trend_id)
-        if best.height:
-            order = {key: place for place, key in enumerate(best["exemplars"][0])}
-            rows = rows.with_columns(
-                place=pl.col("key").replace_strict(order, default=len(order), return_dtype=pl.Int64)
-            )
-            rows = rows.sort("place", "posted_at", "key", descending=[False, True, False], nulls_last=True)
-        else:
-            rows = rows.sort("posted_at", "key", descending=[True, False], nulls_last=True)
-        rows = rows.with_columns(who=pl.coalesce("author_hash", "post_id")).unique(
-            "who", keep="first", maintain_order=True
+        rows = found.photos.join(posts, on="post_id")
+        order = {key: place for place, key in enumerate(self._exemplars().get(trend_id, []))}
+        rows = rows.with_columns(
+            place=pl.col("key").replace_strict(order, default=len(order), return_dtype=pl.Int64) if order else pl.lit(0)
         )
+        rows = rows.sort("place", "posted_at", "key", descending=[False, True, False], nulls_last=True)
         return [
             Photo(
                 key=row["key"],
                 post_id=row["post_id"],
                 posted_at=row["posted_at"],
                 box=WHOLE,
+                width=row["width"],
+                height=row["height"],
                 has_file=self.file(row["key"]) is not None,
             )
-            for row in rows.head(n).iter_rows(named=True)
+            for row in rows.unique("who", keep="first", maintain_order=True).head(n).iter_rows(named=True)
         ]
+
+    def _exemplars(self) -> dict[str, list[str]]:
+        """Returns the photos nearest to the centre of each look of the current run."""
+        run = self._workspace.current_run()
+        if self._nearest is None or self._nearest[0] != run:
+            self._nearest = (run, dict(self._workspace.result("looks", run).select("look_id", "exemplars").iter_rows()))
+        return self._nearest[1]
 
     def by(self, trend_id: str, field: str) -> pl.DataFrame:
         """Returns a trend within each country or platform: value, authors, share, growth with intervals; most people first."""
@@ -255,11 +289,15 @@ class Views:
 
     def tags_of(self, trend_id: str) -> pl.DataFrame:
         """Returns group, value and share (0..1 of the trend's posts), most frequent first."""
-        members = self._found().members.filter(pl.col("trend_id") == trend_id).select("post_id").unique()
-        keys = self._workspace.scan("photos").select("key", "post_id").collect().join(members, on="post_id", how="semi")
-        tags = self._workspace.scan("tags").select("key", "group", "value").collect().join(keys, on="key")
-        counts = tags.group_by("group", "value").agg(posts=pl.col("post_id").n_unique())
-        shares = counts.with_columns(share=pl.col("posts") / max(members.height, 1)).filter(pl.col("posts") >= self._k)
+        found = self._found()
+        members = found.members.filter(pl.col("trend_id") == trend_id).select("post_id").unique()
+        posts = found.posts.join(members, on="post_id", how="semi")
+        shown = found.photos.select("key", "post_id").join(posts, on="post_id")
+        tags = self._facts().tags.join(shown, on="key").with_columns(who=pl.coalesce("author_hash", "post_id"))
+        counts = tags.group_by("group", "value").agg(
+            posts=pl.col("post_id").n_unique(), people=pl.col("who").n_unique()
+        )
+        shares = counts.with_columns(share=pl.col("posts") / max(posts.height, 1)).filter(pl.col("people") >= self._k)
         return shares.select("group", "value", "share").sort("group", "share", "value", descending=[False, True, False])
 
     # ---- search and tag
@@ -281,10 +319,9 @@ class Views:
         return self._hits(scores)[:n]
 
     def _hits(self, scores: Mapping[str, float]) -> list[Hit]:
-        keys = list(scores)
-        photos = self._workspace.scan("photos").filter(pl.col("key").is_in(keys)).select("key", "post_id").collect()
-        posts = self._workspace.scan("posts").select("post_id", "posted_at").collect().join(photos, on="post_id")
-        tags = self._workspace.scan("tags").filter(pl.col("key").is_in(keys) & pl.col("sure")).select("key", "value").collect()
+        facts, near = self._facts(), pl.Series("key", list(scores), dtype=pl.String).to_frame()
+        posts = facts.photos.join(near, on="key", how="semi").join(facts.posts, on="post_id")
+        tags = facts.tags.join(near, on="key", how="semi")
         words = dict(tags.group_by("key", maintain_order=True).agg("value").iter_rows())
         hits = [
             Hit(
@@ -310,43 +347,18 @@ class Views:
                 found.append(TagResult(key=name, status=reason.status, error=str(reason), tags=[]))
                 continue
             tags = tagger.tag(encoder.images(pixels[None]))[0]
-            found.append(TagResult(key=name, status="ok", error=None, tags=[(0, WHOLE, tag) for tag in tags if tag.sure]))
+            found.append(
+                TagResult(key=name, status="ok", error=None, tags=[(0, WHOLE, tag) for tag in tags if tag.sure])
+            )
         return found
 
     # ---- photos, read-only, from SRC alone
 
     def file(self, key: str) -> Path | None:
         """Returns a photo's file where SRC still has it; never a file from elsewhere."""
-        root = Path(self._workspace.meta.source)
-        if not self._workspace.meta.source or not root.is_dir():
-            return None
-        try:
-            path = safe_path(root, key)
-        except ImageError:
-            return None
-        return path if path.is_file() else None
+        return self._thumbnails.file(key)
 
     def thumbnail(self, key: str, px: int) -> bytes | None:
-        """Returns a JPEG at most `px` pixels wide and high; None where there is no file or it cannot be read."""
-        px = min(max(px, _THUMBNAIL_SIZES.start), _THUMBNAIL_SIZES.stop)
-        with self._lock:
-            if (key, px) in self._thumbnails:
-                self._thumbnails.move_to_end((key, px))
-                return self._thumbnails[key, px]
-        path = self.file(key)
-        known = self._workspace.scan("photos").filter((pl.col("key") == key) & (pl.col("status") == "ok"))
-        if path is None or known.select(pl.len()).collect().item() == 0:
-            return None
-        try:
-            pixels = decode(load_file(path), target=px).pixels
-        except ImageError:
-            return None
-        image = Image.fromarray(np.ascontiguousarray(pixels))
-        image.thumbnail((px, px), Image.Resampling.LANCZOS)
-        buffer = io.BytesIO()
-        image.save(buffer, "JPEG", quality=85)
-        with self._lock:
-            self._thumbnails[key, px] = buffer.getvalue()
-            while len(self._thumbnails) > _CACHED_THUMBNAILS:
-                self._thumbnails.popitem(last=False)
-        return buffer.getvalue()
+        """Returns a JPEG of a known, readable photo, at most `px` pixels wide and high."""
+        known = self._facts().photos.filter((pl.col("key") == key) & (pl.col("status") == "ok")).height
+        return self._thumbnails.jpeg(key, px) if known else None

@@ -1,0 +1,63 @@
+"""Photos of a source, read-only, and their thumbnails, bounded in memory."""
+
+from __future__ import annotations
+
+import io
+import threading
+from collections import OrderedDict
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from trendloom.errors import ImageError
+from trendloom.photos import decode
+from trendloom.sources import load_file, safe_path
+
+__all__ = ["Thumbnails"]
+
+_CACHED = 2_000  # about 20 MB
+_SIZES = range(32, 1025)
+
+
+class Thumbnails:
+    """Files below one folder and never elsewhere; safe to use from several threads."""
+
+    def __init__(self, source: str) -> None:
+        self._root = Path(source) if source else None
+        self._lock = threading.Lock()
+        self._made: OrderedDict[tuple[str, int], bytes] = OrderedDict()
+
+    def file(self, key: str) -> Path | None:
+        """Returns a photo's file where the source still has it."""
+        if self._root is None or not self._root.is_dir():
+            return None
+        try:
+            path = safe_path(self._root, key)
+        except ImageError:
+            return None
+        return path if path.is_file() else None
+
+    def jpeg(self, key: str, px: int) -> bytes | None:
+        """Returns a JPEG at most `px` pixels wide and high; None where there is no file or it cannot be read."""
+        px = min(max(px, _SIZES.start), _SIZES.stop)
+        with self._lock:
+            if (key, px) in self._made:
+                self._made.move_to_end((key, px))
+                return self._made[key, px]
+        path = self.file(key)
+        if path is None:
+            return None
+        try:
+            pixels = decode(load_file(path), target=px).pixels
+        except ImageError:
+            return None
+        image = Image.fromarray(np.ascontiguousarray(pixels))
+        image.thumbnail((px, px), Image.Resampling.LANCZOS)
+        buffer = io.BytesIO()
+        image.save(buffer, "JPEG", quality=85)
+        with self._lock:
+            self._made[key, px] = buffer.getvalue()
+            while len(self._made) > _CACHED:
+                self._made.popitem(last=False)
+        return buffer.getvalue()
