@@ -13,6 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from trendloom.counting import attribute_members, choose_windows, copy_groups, near_pairs, tally, wilson, window_start
+from trendloom.counting.copies import components
 from trendloom.errors import InputError
 
 MONDAY = datetime(2024, 1, 1, tzinfo=UTC)
@@ -163,6 +164,28 @@ class TestCopies:
         ]
         assert {tuple(sorted(p)) for p in near_pairs(hashes).tolist()} == {tuple(sorted(p)) for p in far}
         assert len(far) >= 60
+
+    @given(
+        st.integers(1, 40).flatmap(lambda n: st.tuples(st.just(n), st.lists(st.tuples(*[st.integers(0, n - 1)] * 2))))
+    )
+    def test_components_equal_brute_force(self, graph: tuple[int, list[tuple[int, int]]]) -> None:
+        nodes, edges = graph
+        groups = [{i} for i in range(nodes)]
+        for i, j in edges:
+            mine, other = (next(g for g in groups if k in g) for k in (i, j))
+            if mine is not other:
+                mine |= other
+                groups.remove(other)
+        expected = sorted(groups, key=min)
+        found = components(nodes, np.array(edges, dtype=np.int64).reshape(-1, 2))
+        assert [set(np.flatnonzero(found == c).tolist()) for c in range(len(expected))] == expected
+
+    def test_components_of_a_long_shuffled_chain(self) -> None:
+        order = np.random.default_rng(0).permutation(20_000)
+        chain = np.column_stack([order[:-1], order[1:]])
+        assert not components(20_000, chain).any()
+        assert components(20_000, np.delete(chain, 9_999, axis=0)).max() == 1
+        assert components(0, chain[:0]).tolist() == []
 
 
 class TestTally:

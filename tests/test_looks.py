@@ -55,6 +55,21 @@ class TestCommunities:
         neighbours, cosines = nearest(groups(5, 30)[0])
         assert np.array_equal(communities(neighbours, cosines), communities(neighbours, cosines))
 
+    def test_mutual_neighbours_bind_more_than_one_way_ones_and_repeats_count_once(self) -> None:
+        # two cliques of four; the row between them is a mutual neighbour of the first and merely points at the second
+        cliques = [[j for j in range(a, a + 4) if j != i] for a in (0, 4) for i in range(a, a + 4)]
+        neighbours = np.array([[*c, 8 if i < 4 else -1, -1] for i, c in enumerate(cliques)] + [[0, 1, 2, 4, 4]])
+        labels = communities(neighbours, np.ones(neighbours.shape, np.float32), resolution=1, min_size=1)
+        assert labels.tolist() == [0] * 4 + [1] * 4 + [0]
+
+    def test_groups_that_blur_are_told_apart_as_far_as_they_can_be(self) -> None:
+        vectors, truth = groups(30, 60, dim=32, seed=3)
+        vectors = vectors + 0.1 * np.random.default_rng(4).normal(size=vectors.shape).astype(np.float32)
+        labels = communities(*nearest(vectors / np.linalg.norm(vectors, axis=1, keepdims=True), 15), resolution=8)
+        pure = sum(np.bincount(truth[labels == look]).max() for look in range(labels.max() + 1))
+        assert pure / len(truth) > 0.95
+        assert 28 <= labels.max() + 1 <= 36
+
     def test_nothing_above_the_cut_is_noise(self) -> None:
         neighbours, cosines = nearest(groups(2, 10)[0])
         assert set(communities(neighbours, cosines, cut=1.1)) == {-1}
@@ -83,6 +98,11 @@ class TestMembers:
         strangers = np.random.default_rng(9).normal(size=(200, 16)).astype(np.float32)
         strangers /= np.linalg.norm(strangers, axis=1, keepdims=True)
         assert (assign(strangers, centres, cuts) >= 0).mean() < 0.05
+
+    def test_centres_are_mean_directions_and_an_unused_label_has_none(self) -> None:
+        vectors = np.array([[1, 0], [0, 1], [0, -1], [0, 1]], dtype=np.float32)
+        centres = centroids(vectors, np.array([2, 2, -1, 0]))
+        assert centres == pytest.approx(np.array([[0, 1], [0, 0], [0.5**0.5, 0.5**0.5]]), abs=1e-6)
 
     def test_without_looks(self) -> None:
         vectors = groups(1, 5)[0]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from datetime import UTC, date, datetime, timedelta
 
 import numpy as np
@@ -13,7 +14,8 @@ from numpy.typing import NDArray
 
 from trendloom.counting import tally
 from trendloom.stages import Study, benjamini_hochberg, judge
-from trendloom.stages.evidence import choose_spans, compare, count_spans, dispersion, drift
+from trendloom.stages.evidence import choose_spans, compare, count_spans, dispersion, drift, upper_tail
+from trendloom.stages.stories import Retold, tell_once
 
 MONDAY = datetime(2023, 1, 2, tzinfo=UTC)
 CALLS = {"emerging", "rising"}
@@ -123,6 +125,48 @@ class TestEvidence:
         assert 0.35 < tau < 0.55
 
 
+class TestTail:
+    def test_far_tails_keep_their_digits(self) -> None:
+        # Abramowitz and Stegun, table 26.2, and Wichura's points of algorithm AS 241
+        z = np.array([0.0, 1.959963984540054, 3.0, 7.034483825301131, -3.0])
+        expected = np.array([0.5, 0.025, 1.3498980316300945e-3, 1e-12, 1 - 1.3498980316300945e-3])
+        assert upper_tail(z) == pytest.approx(expected, rel=1e-9, abs=0)
+
+    def test_shape_and_ends(self) -> None:
+        assert upper_tail(np.zeros((2, 0))).shape == (2, 0)
+        found = upper_tail(np.array([[np.inf, -np.inf], [np.nan, 40.0]]))
+        assert found[0].tolist() == [0.0, 1.0]
+        assert math.isnan(found[1, 0])
+        assert found[1, 1] == 0
+
+
+class TestStories:
+    @given(
+        st.lists(st.tuples(st.integers(0, 5), st.integers(0, 20_000)), max_size=60),
+        st.lists(st.integers(0, 7), unique=True, min_size=2, max_size=5),
+    )
+    def test_parts_are_those_that_lie_mostly_inside(self, rows: list[tuple[int, int]], called: list[int]) -> None:
+        posts = {trend: {p for t, p in rows if t == trend} for trend in called}
+        parts: dict[int, set[int]] = {}
+        for broad in called:
+            inside = {
+                t for t in called
+                if 0 < len(posts[t]) <= 2 * len(posts[t] & posts[broad]) and (len(posts[t]), t) < (len(posts[broad]), broad)
+            }  # fmt: skip
+            if inside:
+                parts[broad] = inside
+        asked: dict[int, set[int]] = {}
+        level = Retold(log_growth=1.0, error=0.1, z=5.0)
+
+        def without(trend: int, others: NDArray[np.int64]) -> Retold:
+            asked[trend] = set(others.tolist())
+            return level
+
+        trend, post = np.array(rows, dtype=np.int64).reshape(-1, 2).T
+        tell_once(np.array(called), trend, post, 20_001, whole=lambda _: level, without=without)
+        assert asked == parts
+
+
 class TestFalseDiscovery:
     def test_by_hand(self) -> None:
         q = benjamini_hochberg(np.array([0.01, 0.04, 0.03, 0.5]))
@@ -186,7 +230,7 @@ class TestStages:
         found = study(pl.concat([table, bots, reposts]), pl.concat([shown, added]), copies)
         assert stages_of(found)["look01"] == "steady"
         assert stages_of(found)["look02"] == "steady"
-        assert found.trends.filter(trend_id="look02")["authors"][0] > 100
+        assert found.trends.filter(trend_id="look02")["authors"][0] < 100  # one photo is one person, whoever reposts it
 
     def test_a_platform_that_joins_is_no_trend(self) -> None:
         weeks = 100

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import argparse
 import json
 import tarfile
 import warnings
@@ -280,8 +279,10 @@ def test_grey_pictures_do_not_teach_colours(cache: Cache) -> None:
     assert float(loss) == 0.0
 
 
-def test_arguments_name_their_folders() -> None:
-    from training.export import main
-
-    assert callable(main)
-    assert isinstance(argparse.Namespace(), argparse.Namespace)
+def test_export_refuses_a_version_that_is_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    export = pytest.importorskip("training.export")
+    (tmp_path / "card.json").write_text(json.dumps({"version": "1.0.0"}))
+    folders = ["--data", "d", "--work", "w", "--run", "r", "--out", str(tmp_path)]
+    monkeypatch.setattr("sys.argv", ["export", *folders, "--version", "1.0.0"])
+    with pytest.raises(SystemExit, match=r"holds version 1\.0\.0"):
+        export.main()

@@ -52,7 +52,9 @@ class Settings:
     @property
     def threads(self) -> int:
         """Worker threads to start."""
-        return self.workers or len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+        if self.workers:
+            return self.workers
+        return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
     @classmethod
     def load(cls, environment: Mapping[str, str], **overrides: Any) -> Settings:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from datetime import date
 
-import numpy as np
 import polars as pl
 
 from trendloom.counting.shares import wilson
@@ -42,7 +42,8 @@ def pool(
     if starts.is_empty():
         return series.with_columns(windows=pl.lit(1, dtype=pl.Int32))
     place = pl.DataFrame({"window_start": starts, "back": range(len(starts) - 1, -1, -1)})
-    people = _people(posts, place, copies)
+    end = starts.tail(1).dt.offset_by("1mo" if step == "month" else "1w")[0]
+    people = _people(posts, place, end, copies)
     shown = members.filter(pl.col("window_start").is_not_null()).select("trend_id", "post_id").unique()
     shown = shown.join(people, on="post_id")
     trends, chosen = series.select("trend_id").unique(), []
@@ -60,16 +61,12 @@ def pool(
     return pooled.sort("trend_id", "window_start")
 
 
-def _people(posts: pl.DataFrame, place: pl.DataFrame, copies: pl.DataFrame | None) -> pl.DataFrame:
+def _people(posts: pl.DataFrame, place: pl.DataFrame, end: date, copies: pl.DataFrame | None) -> pl.DataFrame:
     """Returns post_id, who, back (windows before the last one) and group of every post that lies in a window."""
-    first, last = place["window_start"][0], place["window_start"][-1]
     who = pl.coalesce("author_hash", "post_id").alias("who")
     rows = posts.filter(pl.col("posted_at").is_not_null()).select("post_id", "posted_at", who)
-    rows = rows.with_columns(day=pl.col("posted_at").dt.date()).filter(pl.col("day") >= first).sort("day")
-    rows = rows.join_asof(place, left_on="day", right_on="window_start").drop("day")
-    # the last window is as long as the one before it; what lies after it is in none
-    span = (last - place["window_start"][-2]).days if place.height > 1 else 31
-    rows = rows.filter(pl.col("posted_at").dt.date() < last + np.timedelta64(span, "D").astype(object))
+    rows = rows.with_columns(day=pl.col("posted_at").dt.date()).filter(pl.col("day") < end).sort("day")
+    rows = rows.join_asof(place, left_on="day", right_on="window_start").drop("day").drop_nulls("back")
     if copies is None:
         return rows.with_columns(group=pl.lit(None, dtype=pl.Int64))
     return rows.join(copies.unique("post_id"), on="post_id", how="left")

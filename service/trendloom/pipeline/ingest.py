@@ -79,13 +79,17 @@ def ingest(
                 yield item
 
     waiting: list[Seen] = []
-    for seen in look(new(), encoder, tagger, workers=workers):
-        waiting.append(seen)
-        result.added[seen.status] += 1
-        progress(result.known + result.added.total(), result.total)
-        if len(waiting) >= batch:
-            writer.commit(waiting)
-            waiting = []
+    try:
+        for seen in look(new(), encoder, tagger, workers=workers):
+            waiting.append(seen)
+            result.added[seen.status] += 1
+            progress(result.known + result.added.total(), result.total)
+            if len(waiting) >= batch:
+                writer.commit(waiting)
+                waiting = []
+    except KeyboardInterrupt:
+        writer.commit(waiting)  # what was looked at need not be looked at again
+        raise
     if waiting:
         writer.commit(waiting)
     if result.added:

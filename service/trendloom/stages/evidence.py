@@ -9,10 +9,10 @@ because the mix of platforms changes. Exposure is posts, at most a few an author
 from __future__ import annotations
 
 from dataclasses import dataclass
+from math import erfc, sqrt
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import ndtr
 
 __all__ = [
     "Evidence",
@@ -222,4 +222,4 @@ def benjamini_hochberg(p: Floats) -> Floats:
 
 def upper_tail(z: Floats) -> Floats:
     """Returns the probability of a standard normal above z."""
-    return np.asarray(ndtr(-z), dtype=np.float64)
+    return np.array([erfc(value / sqrt(2)) / 2 for value in z.ravel().tolist()], dtype=np.float64).reshape(z.shape)

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import date
+from statistics import NormalDist
 
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
-from scipy.special import ndtri
 
 from trendloom.stages.bench import Bench
 from trendloom.stages.counted import Counted
@@ -137,7 +137,7 @@ def _spans_at(bench: Bench, end: int) -> Spans:
 def _least_z(q: Floats) -> float:
     """Returns the evidence that a trend needed to pass the test, among as many trends."""
     passed = max(int((q <= _Q).sum()), 1)
-    return float(-ndtri(_Q * passed / max(len(q), passed)))
+    return -NormalDist().inv_cdf(_Q * passed / max(len(q), passed))
 
 
 def _since(bench: Bench, called: Ints, *, needed: float) -> dict[int, int]:

@@ -61,7 +61,7 @@ def _counts(bench: Bench) -> pl.DataFrame:
     counts = pl.DataFrame(
         {
             "trend_id": pl.Series(tally.trends, dtype=pl.String),
-            "authors": _distinct(bench.trend[recent], tally.row_author[recent].astype(np.int64), bench.count),
+            "authors": voices,  # copies of one photo count as its first poster, here as in the share
             "posts": np.bincount(bench.trend[recent], minlength=bench.count),
             "share": share,
             "share_low": low,

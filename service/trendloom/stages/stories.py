@@ -7,7 +7,6 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import sparse
 
 __all__ = ["Retold", "tell_once"]
 
@@ -18,6 +17,7 @@ _RISES = 1.645  # evidence that the rest of a trend needs to rise on its own
 _AS_MUCH = 0.5  # ... and its log growth, as a part of the whole trend's
 _APART = 2.0  # evidence that a part rises faster than the rest
 _LEADS, _ECHO = 0.3, 1 / 3  # a part with so much of the whole has echoes, in parts that are so much smaller
+_BLOCK = 8192  # posts at once, 32 kB a trend
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,14 +35,21 @@ class Retold:
     z: float
 
 
-def _held(trends: Ints, row_trend: Ints, row_post: Ints, posts: int) -> sparse.csr_matrix:
-    """Returns (called, posts) 0/1: which posts each of `trends` holds."""
+def _common(trends: Ints, row_trend: Ints, row_post: Ints, posts: int) -> Ints:
+    """Returns (called, called): how many posts each two of `trends` share; how many each holds on the diagonal."""
     place = np.full(int(max(row_trend.max(initial=-1), trends.max(initial=-1))) + 1, -1)
     place[trends] = np.arange(len(trends))
     at = place[row_trend]
     keep = at >= 0
-    ones = np.ones(int(keep.sum()), dtype=np.int64)
-    return sparse.csr_matrix((ones, (at[keep], row_post[keep])), shape=(len(trends), posts))
+    order = np.argsort(row_post[keep], kind="stable")
+    holder, post = at[keep][order], row_post[keep][order]
+    common = np.zeros((len(trends), len(trends)), dtype=np.int64)
+    for begin in range(0, posts, _BLOCK):
+        rows = slice(*np.searchsorted(post, (begin, begin + _BLOCK)))
+        held = np.zeros((len(trends), _BLOCK), dtype=np.float32)
+        held[holder[rows], post[rows] - begin] = 1
+        common += (held @ held.T).astype(np.int64)  # exact, as float32 counts to 2**24
+    return common
 
 
 def tell_once(
@@ -70,8 +77,7 @@ def tell_once(
     """
     if len(called) < 2:
         return {}
-    held = _held(called, row_trend, row_post, posts)
-    common = np.asarray((held @ held.T).todense())
+    common = _common(called, row_trend, row_post, posts)
     size = np.diag(common)
     under: dict[int, int] = {}
     order = np.lexsort((called, size))
