@@ -15,7 +15,7 @@ from trendloom.photos import MAX_BYTES, decode, perceptual_hash
 
 def encoded(image: Image.Image, kind: str = "PNG", **options: object) -> bytes:
     buffer = io.BytesIO()
-    image.save(buffer, kind, **options)  # type: ignore[arg-type]  # options of many encoders
+    image.save(buffer, kind, **options)
     return buffer.getvalue()
 
 

@@ -196,7 +196,7 @@ def test_classify_ranks_every_label_per_image(tmp_path: Path, dump: Path) -> Non
     (tmp_path / "l.txt").write_text("".join(f"{x}\r\n" for x in labels))
     assert read_labels(tmp_path / "l.txt") == labels
 
-    def chances(vectors: object) -> np.ndarray:  # type: ignore[type-arg]
+    def chances(vectors: object) -> np.ndarray:
         n = len(vectors)  # type: ignore[arg-type]
         return np.tile(np.array([[0.2, 0.7, 0.1]], np.float32), (n, 1))
 

