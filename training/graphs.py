@@ -1,0 +1,132 @@
+"""The two towers as ONNX files with small weights."""
+
+from __future__ import annotations
+
+import copy
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnx
+import torch
+from onnx import TensorProto, helper, numpy_helper
+from torch import Tensor, nn
+
+from training.model import ImageTower, TextHead
+from training.texts import MiniLM
+from training.trunk import NormedConv
+
+__all__ = ["OPSET", "write_image_graph", "write_text_graph"]
+
+OPSET = 17
+LARGE = 4096  # values of a weight that is worth storing small
+
+
+class Pixels(nn.Module):
+    """The image tower on (n, s, s, 3) uint8."""
+
+    def __init__(self, tower: ImageTower) -> None:
+        super().__init__()
+        self.tower = tower
+
+    def forward(self, pixels: Tensor) -> Tensor:
+        out: Tensor = self.tower(pixels.permute(0, 3, 1, 2).to(torch.float32) / 255)
+        return out
+
+
+class Sentence(nn.Module):
+    """Sentence encoder and text head as one."""
+
+    def __init__(self, encoder: MiniLM, head: TextHead) -> None:
+        super().__init__()
+        self.encoder, self.head = encoder, head
+
+    def forward(self, input_ids: Tensor, attention_mask: Tensor) -> Tensor:
+        out: Tensor = self.head(self.encoder(input_ids, attention_mask))
+        return out
+
+
+def write_image_graph(tower: ImageTower, size: int, path: Path) -> None:
+    """Write the image tower at a fixed size, weights stored as 16-bit floats."""
+    tower = copy.deepcopy(tower).eval().to(memory_format=torch.contiguous_format)
+    for module in tower.modules():
+        if isinstance(module, NormedConv):
+            module.fuse()
+    torch.onnx.export(Pixels(tower), (torch.zeros(2, size, size, 3, dtype=torch.uint8),), str(path), dynamo=False, opset_version=OPSET,
+                      input_names=["pixels"], output_names=["embedding"], dynamic_axes={"pixels": {0: "n"}, "embedding": {0: "n"}})  # fmt: skip
+    graph = onnx.load(str(path))
+    store_half(graph)
+    finish(graph, path)
+
+
+def write_text_graph(encoder: MiniLM, head: TextHead, path: Path) -> None:
+    """Write the text tower, the encoder's weights stored as 8-bit integers with a scale per channel."""
+    whole = Sentence(encoder, copy.deepcopy(head).eval()).eval()
+    ids = torch.ones(2, 7, dtype=torch.int64)
+    axes = {0: "n", 1: "t"}
+    torch.onnx.export(whole, (ids, ids), str(path), dynamo=False, opset_version=OPSET, input_names=["input_ids", "attention_mask"],
+                      output_names=["embedding"], dynamic_axes={"input_ids": axes, "attention_mask": axes, "embedding": {0: "n"}})  # fmt: skip
+    graph = onnx.load(str(path))
+    head_shapes = {tuple(p.shape) for p in head.parameters()} | {tuple(p.shape[::-1]) for p in head.parameters()}
+    store_bytes(graph, keep=head_shapes)
+    store_half(graph)
+    finish(graph, path)
+
+
+def users(graph: Any, name: str) -> list[Any]:
+    """Nodes that read a value."""
+    return [node for node in graph.graph.node if name in node.input]
+
+
+def store_half(graph: Any) -> None:
+    """Large 32-bit weights become 16-bit ones with a cast; runtimes fold the cast when they load."""
+    for tensor in list(graph.graph.initializer):
+        values = numpy_helper.to_array(tensor)
+        if tensor.data_type != TensorProto.FLOAT or values.size < LARGE:
+            continue
+        name = tensor.name
+        graph.graph.initializer.remove(tensor)
+        graph.graph.initializer.append(numpy_helper.from_array(values.astype(np.float16), f"{name}_half"))
+        graph.graph.node.insert(0, helper.make_node("Cast", [f"{name}_half"], [name], to=TensorProto.FLOAT))
+
+
+def store_bytes(graph: Any, keep: set[tuple[int, ...]]) -> None:
+    """Matrices become 8-bit integers times a scale: per output column, or per row of a word table."""
+    for tensor in list(graph.graph.initializer):
+        values = numpy_helper.to_array(tensor)
+        if tensor.data_type != TensorProto.FLOAT or values.ndim != 2 or values.size < LARGE or values.shape in keep:
+            continue
+        name, found = tensor.name, users(graph, tensor.name)
+        table = all(node.op_type == "Gather" for node in found)
+        axis = 0 if table or all(n.op_type == "Gemm" for n in found) else 1
+        scale = np.maximum(np.abs(values).max(1 - axis, keepdims=True), 1e-8) / 127
+        graph.graph.initializer.remove(tensor)
+        graph.graph.initializer.append(
+            numpy_helper.from_array(np.round(values / scale).astype(np.int8), f"{name}_int8")
+        )
+        graph.graph.initializer.append(numpy_helper.from_array(scale.astype(np.float32), f"{name}_scale"))
+        if table:
+            gather_bytes(graph, name, found)
+            continue
+        nodes = [helper.make_node("Cast", [f"{name}_int8"], [f"{name}_cast"], to=TensorProto.FLOAT),
+                 helper.make_node("Mul", [f"{name}_cast", f"{name}_scale"], [name])]  # fmt: skip
+        for node in reversed(nodes):
+            graph.graph.node.insert(0, node)
+
+
+def gather_bytes(graph: Any, name: str, found: list[Any]) -> None:
+    """Rows of a table are picked before they are scaled."""
+    for gather in found:
+        out, place = gather.output[0], list(graph.graph.node).index(gather)
+        gather.input[0], gather.output[0] = f"{name}_int8", f"{out}_int8"
+        nodes = [helper.make_node("Cast", [f"{out}_int8"], [f"{out}_cast"], to=TensorProto.FLOAT),
+                 helper.make_node("Gather", [f"{name}_scale", gather.input[1]], [f"{out}_scale"]),
+                 helper.make_node("Mul", [f"{out}_cast", f"{out}_scale"], [out])]  # fmt: skip
+        for offset, node in enumerate(nodes, 1):
+            graph.graph.node.insert(place + offset, node)
+
+
+def finish(graph: Any, path: Path) -> None:
+    """Check the graph and write it."""
+    onnx.checker.check_model(graph)
+    onnx.save(graph, str(path))

@@ -1,0 +1,106 @@
+"""The two towers: pictures and texts as unit vectors of one space."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from training.trunk import COARSE, FINE, Trunk
+
+__all__ = ["DIM", "TEXT_DIM", "ImageHead", "ImageTower", "TextHead", "normalised", "small"]
+
+DIM = 256
+TEXT_DIM = 384
+MEAN = (0.485, 0.456, 0.406)
+DEVIATION = (0.229, 0.224, 0.225)
+COLOUR_STEP = 4  # pixels a side that become one colour sample
+COLOURS = 96
+LOOKS = 2  # saliency maps
+
+
+def normalised(pixels: Tensor) -> Tensor:
+    """Pixels (n, 3, s, s) of 0..1 as the trunk wants them."""
+    mean, deviation = (torch.tensor(v).view(1, 3, 1, 1) for v in (MEAN, DEVIATION))
+    return (pixels - mean) / deviation
+
+
+def small(pixels: Tensor) -> Tensor:
+    """Colour samples (n, 3, s/4, s/4) of pixels (n, 3, s, s)."""
+    return functional.avg_pool2d(pixels, COLOUR_STEP)
+
+
+def sides(x: Tensor) -> tuple[int, int]:
+    """Height and width, as numbers also while a graph is traced."""
+    return int(x.shape[2]), int(x.shape[3])
+
+
+class ImageHead(nn.Module):
+    """The joint vector of a picture's feature grids and colour samples.
+
+    Saliency maps over the fine grid say where the garment is; the coarse grid and the colours are pooled under them,
+    and the coarse grid also plainly. A colour sample becomes soft memberships, so that its pool is a histogram.
+    """
+
+    def __init__(self, width: int = 640) -> None:
+        super().__init__()
+        self.look_fine = nn.Conv2d(FINE, LOOKS, 1)
+        self.look_coarse = nn.Conv2d(COARSE, LOOKS, 1)
+        self.colour = nn.Sequential(nn.Conv2d(9, 48, 1), nn.ReLU(), nn.Conv2d(48, COLOURS, 1), nn.ReLU())
+        self.look_colour = nn.Conv2d(COLOURS, LOOKS, 1)
+        for layer in (self.look_fine, self.look_coarse, self.look_colour):
+            nn.init.normal_(layer.weight, std=0.01)
+            nn.init.zeros_(layer.bias)  # type: ignore[arg-type, unused-ignore]  # these layers have one
+        inputs = COARSE * 2 + COLOURS * LOOKS
+        self.norm = nn.LayerNorm(inputs)
+        self.inner = nn.Linear(inputs, width)
+        self.drop = nn.Dropout(0.2)
+        self.outer = nn.Linear(width, DIM)
+        self.skip = nn.Linear(inputs, DIM)
+
+    def forward(self, fine: Tensor, coarse: Tensor, samples: Tensor) -> Tensor:
+        """Unit vectors (n, 256) of a fine grid, a coarse grid and colour samples."""
+        size, step, cells = (sides(x) for x in (samples, fine, coarse))
+        logits = self.look_fine(fine) + functional.interpolate(self.look_coarse(coarse), step, mode="bilinear")
+        even = step == (2 * cells[0], 2 * cells[1])
+        place = functional.avg_pool2d(logits, 2) if even else functional.adaptive_avg_pool2d(logits, cells)
+        place = place[:, :1].flatten(2).softmax(2)  # (n, 1, cells)
+        salient = (coarse.flatten(2) * place).sum(2)
+        low, high = samples.amin(1, keepdim=True), samples.amax(1, keepdim=True)
+        red, green, blue = samples[:, :1], samples[:, 1:2], samples[:, 2:]
+        about = torch.cat([samples, low, high, high - low, red - green, green - blue, blue - red], 1) * 2 - 0.5
+        colours = self.colour(about)  # (n, COLOURS, s/4, s/4)
+        where = self.look_colour(colours) + functional.interpolate(logits, size, mode="bilinear")
+        where = where.flatten(2).softmax(2)  # (n, LOOKS, samples)
+        pooled = torch.bmm(where, colours.flatten(2).transpose(1, 2)).flatten(1)  # (n, LOOKS * COLOURS)
+        x = torch.cat([coarse.mean((2, 3)), salient, pooled], 1)
+        x = self.norm(x)
+        return functional.normalize(self.outer(self.drop(functional.gelu(self.inner(x)))) + self.skip(x), dim=1)
+
+
+class ImageTower(nn.Module):
+    """Unit vectors (n, 256) of pixels (n, 3, s, s) of 0..1."""
+
+    def __init__(self, trunk: Trunk, head: ImageHead) -> None:
+        super().__init__()
+        self.trunk, self.head = trunk, head
+
+    def forward(self, pixels: Tensor) -> Tensor:
+        """Unit vectors (n, 256) of pixels (n, 3, s, s)."""
+        fine, coarse = self.trunk(normalised(pixels))
+        out: Tensor = self.head(fine, coarse, small(pixels))
+        return out
+
+
+class TextHead(nn.Module):
+    """Unit vectors (n, 256) of sentence vectors (n, 384)."""
+
+    def __init__(self, width: int = 640) -> None:
+        super().__init__()
+        self.inner = nn.Linear(TEXT_DIM, width)
+        self.outer = nn.Linear(width, DIM)
+        self.skip = nn.Linear(TEXT_DIM, DIM)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Unit vectors (n, 256) of sentence vectors."""
+        return functional.normalize(self.outer(functional.gelu(self.inner(x))) + self.skip(x), dim=1)
