@@ -112,7 +112,8 @@ def test_drawn_garments_get_their_tags(model: Model) -> None:
             found = model.taxonomy.group(tag.group).find(tag.value)
             assert found is not None
             assert found.id == tag.value_id
-            assert model.card.calibration.tags[tag.group].threshold <= tag.probability <= 1.0
+            assert 0.0 < tag.probability <= 1.0
+            assert tag.sure == (tag.probability >= model.card.calibration.tags[tag.group].threshold)
 
 
 def test_prompt_vectors_ship_and_are_those_of_the_text_tower(model: Model) -> None:
