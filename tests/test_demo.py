@@ -16,7 +16,7 @@ def test_the_demo_runs_and_a_second_time_adds_nothing(tmp_path: Path, capsys: py
         assert ended.value.code == 0
         said = capsys.readouterr()
         assert "planted 4: found" in said.out
-        assert "burgundy handbag: planted rising" in said.out
+        assert "green handbag: planted rising" in said.out
         assert "serve --workspace" in said.out
         assert ("in the workspace already" in said.err) == bool(turn)
     home = Workspace.open(tmp_path / "demo" / "workspace")

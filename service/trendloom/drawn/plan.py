@@ -103,8 +103,8 @@ BACKGROUND = _looks("""
     beanie, orange, plain
 """)
 _PLANTED: tuple[tuple[Look, Kind, float], ...] = (
-    (Look(type="handbag", colour="burgundy"), "rising", 3.8),
-    (Look(type="shirt", colour="light blue", pattern="striped"), "rising", 3.4),
+    (Look(type="handbag", colour="green"), "rising", 3.8),
+    (Look(type="skirt", colour="purple"), "rising", 3.8),
     (Look(type="dress", colour="yellow", pattern="floral"), "seasonal", 3.2),
     (Look(type="sneakers", colour="pink"), "fading", 0.28),
 )
@@ -199,8 +199,8 @@ def planted_looks(rng: np.random.Generator, weeks: int) -> list[tuple[Look, Kind
         raise ConfigError(f"expected at least {SHORTEST} weeks, got {weeks}; a shorter dump has no before and after")
     first = max(weeks - 19, weeks // 3)
     onsets = {
-        "burgundy handbag": first + int(rng.integers(0, 3)),
-        "light blue striped shirt": max(weeks - 14, weeks // 3) + int(rng.integers(0, 3)),
+        "green handbag": first + int(rng.integers(0, 3)),
+        "purple skirt": max(weeks - 15, weeks // 3) + int(rng.integers(0, 3)),
         "yellow floral dress": weeks - 10,
         "pink sneakers": max(weeks - 26, weeks // 4) + int(rng.integers(0, 4)),
     }
