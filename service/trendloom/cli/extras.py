@@ -100,7 +100,7 @@ def demo(
     for line in findings(plan, Workspace.open(folder / "workspace")):
         out.print(line, highlight=False, markup=False)
     out.print(
-        f"open the dashboard: {Path(sys.argv[0]).name} serve --workspace {folder / 'workspace'}",
+        f"open the dashboard: {Path(sys.argv[0]).name} serve --workspace {folder / 'workspace'} --k 1",
         highlight=False,
         markup=False,
     )

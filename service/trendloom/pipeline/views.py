@@ -118,6 +118,7 @@ class Views:
         self._thumbnails = Thumbnails(workspace.meta.source)
         self._known: tuple[tuple[int, ...], _Facts] | None = None
         self._nearest: tuple[str | None, dict[str, list[str]]] | None = None
+        self._shown: tuple[str | None, dict[tuple[str, int], list[Photo]]] = (None, {})
         self._overview: tuple[tuple[object, ...], Overview] | None = None
 
     # ---- what was found
@@ -233,6 +234,15 @@ class Views:
 
     def photos(self, trend_id: str, *, n: int = 12) -> list[Photo]:
         """Returns photos that stand for a trend: of a look the nearest to its centre, else the latest; one per person."""
+        run = self._workspace.current_run()
+        if self._shown[0] != run:
+            self._shown = (run, {})
+        shown = self._shown[1]
+        if (trend_id, n) not in shown:
+            shown[trend_id, n] = self._pick(trend_id, n)
+        return shown[trend_id, n]
+
+    def _pick(self, trend_id: str, n: int) -> list[Photo]:
         found = self._found()
         members = found.members.filter(pl.col("trend_id") == trend_id).select("post_id").unique()
         posts = found.posts.join(members, on="post_id", how="semi")

@@ -57,6 +57,8 @@ class Workspace:
         self.root = root
         self.meta = meta
         self._key: bytes | None = None
+        self._versions: dict[str, tuple[tuple[int, int], int]] = {}  # by table: state of its log, version
+        self._current: tuple[int, str | None] = (-2, None)  # version of `runs`, its last run
 
     @classmethod
     def open(cls, root: Path) -> Workspace:
@@ -190,10 +192,15 @@ class Workspace:
         return str(self.root / "tables" / name)
 
     def version(self, name: str) -> int:
-        """Returns the number of the table's last commit, -1 where there is none."""
+        """Returns the number of the table's last commit, -1 where there is none; cheap while nothing was committed."""
+        log = Path(self._path(name)) / "_delta_log"
         try:
-            return DeltaTable(self._path(name)).version()
-        except TableNotFoundError:
+            state = (log.stat().st_mtime_ns, len(os.listdir(log)))  # two commits may share a tick of the clock
+            known = self._versions.get(name)
+            if known is None or known[0] != state:
+                known = self._versions[name] = (state, DeltaTable(self._path(name)).version())
+            return known[1]
+        except (FileNotFoundError, TableNotFoundError):
             return -1
         except (DeltaError, OSError) as exc:
             raise StoreError(f"table {name} of {self.root} cannot be read ({exc})") from exc
@@ -249,8 +256,11 @@ class Workspace:
 
     def current_run(self) -> str | None:
         """Returns the id of the last complete study."""
-        runs = self.read("runs")
-        return None if runs.is_empty() else str(runs.sort("finished_at")["run"][-1])
+        version = self.version("runs")
+        if self._current[0] != version:
+            runs = self.read("runs")
+            self._current = (version, None if runs.is_empty() else str(runs.sort("finished_at")["run"][-1]))
+        return self._current[1]
 
     def result(self, name: str, run: str | None = None) -> pl.DataFrame:
         """Returns the rows of a result table that belong to `run`, by default the current one, without that column."""
