@@ -69,3 +69,17 @@ def test_serve_answers_while_a_run_writes(tmp_path: Path) -> None:
     after = client.get("/v1/trends").json()
     assert after["panel"]["posts"] > before["panel"]["posts"]
     assert after["panel"]["run"] != before["panel"]["run"]
+
+
+def test_photos_without_times_say_so_instead_of_trends(tmp_path: Path) -> None:
+    dump = make_dump(tmp_path / "dump", weeks=4, per_week=10, broken=0)
+    (dump / "manifest.csv").unlink()
+    encoder, tagger = HistogramEncoder(), ShirtTagger()
+    home = Workspace.create(tmp_path / "w", model=encoder.model, taxonomy=tagger.taxonomy, source=str(dump))
+    with home.writing():
+        ingest(home, open_source([dump]), encoder, tagger)
+        study(home)
+    client = site(home)
+    assert client.get("/v1/trends").json()["total"] == 0
+    assert "No post has a time" in client.get("/").text
+    assert client.get("/v1/search?q=red").json()["hits"]

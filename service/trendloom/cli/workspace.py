@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from contextlib import AbstractContextManager
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import date
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from trendloom.pipeline.ingest import Ingested
     from trendloom.pipeline.views import Views
     from trendloom.store import Workspace
+    from trendloom.types import Encoder, Tagger
 
 __all__ = ["ingest_into", "run_all", "show_trends", "views_of"]
 
@@ -87,32 +89,34 @@ def ingest(
     finish(counts)
 
 
+@contextmanager
 def ingest_into(
     src: Path, root: Path, chosen: Settings, *, format: str, columns: list[str] | None, retry: bool
-) -> AbstractContextManager[tuple[Workspace, Ingested]]:
-    """Returns a context that holds the workspace's lock; inside it everything of `src` is in the workspace."""
-    from contextlib import contextmanager
-
+) -> Iterator[tuple[Workspace, Ingested]]:
+    """Yields the workspace, locked, and what was added, once everything of `src` is in it."""
     from trendloom.cli.show import bar
     from trendloom.pipeline.ingest import ingest as take_in
     from trendloom.sources import open_source, parse_map, source_root
     from trendloom.store import Workspace
     from trendloom.vision import registry
 
-    @contextmanager
-    def taken():  # type: ignore[no-untyped-def]  # the outer signature says it
-        source = open_source([src], format=format, columns=parse_map(columns or []))
-        loaded = registry.load(chosen.model, chosen.models_dir)
-        home = Workspace.create(
-            root, model=loaded.identity, taxonomy=loaded.taxonomy.identity, source=str(source_root(src))
-        )
-        with home.writing(), bar("photos") as progress:
+    source = open_source([src], format=format, columns=parse_map(columns or []))
+    loaded = registry.load(chosen.model, chosen.models_dir)
+    home = Workspace.create(
+        root, model=loaded.identity, taxonomy=loaded.taxonomy.identity, source=str(source_root(src))
+    )
+    with home.writing():
+        with bar("photos") as progress:
             found = take_in(
-                home, source, loaded.encoder, loaded.tagger, workers=chosen.threads, retry=retry, progress=progress
+                home,
+                source,
+                loaded.encoder,
+                loaded.tagger,
+                workers=chosen.threads,
+                retry=retry,
+                progress=progress,
             )
-            yield home, found
-
-    return taken()
+        yield home, found
 
 
 def run_all(
@@ -153,10 +157,11 @@ def _day(text: str | None) -> date | None:
         raise InputError(f"--as-of: expected a day such as 2025-04-21, got {text!r}") from exc
 
 
-def _step(text: str | None):  # type: ignore[no-untyped-def]  # Literal["week", "month"] | None, narrowed below
-    if text not in (None, "week", "month"):
+def _step(text: str | None) -> Literal["week", "month"] | None:
+    steps: dict[str | None, Literal["week", "month"] | None] = {None: None, "week": "week", "month": "month"}
+    if text not in steps:
         raise InputError(f"--window: expected week or month, got {text!r}")
-    return text
+    return steps[text]
 
 
 def views_of(root: Path, chosen: Settings, *, k: int) -> Views:
@@ -165,7 +170,7 @@ def views_of(root: Path, chosen: Settings, *, k: int) -> Views:
     from trendloom.store import Workspace
     from trendloom.vision import registry
 
-    def load():  # type: ignore[no-untyped-def]  # (Encoder, Tagger), checked by Views
+    def load() -> tuple[Encoder, Tagger]:
         loaded = registry.load(chosen.model, chosen.models_dir)
         return loaded.encoder, loaded.tagger
 
@@ -186,6 +191,14 @@ def show_trends(
             f"{head.undated:,} posts have no readable time: tagged, but counted in no {head.window or 'window'}",
             highlight=False,
         )
+    if head.posts and head.now is None:
+        out.print(
+            "No post has a time, so nothing can rise: a manifest.csv with image and posted_at gives times.",
+            highlight=False,
+        )
+        for label, posts in views.shown(n=limit or 50).iter_rows():
+            out.print(f"{posts:8,}  {label}", highlight=False, markup=False)
+        return
     rows = views.trends(stage=stage, segment=segment)
     shown = rows.head(limit) if limit else rows
     if rows.is_empty():

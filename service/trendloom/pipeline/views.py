@@ -183,13 +183,21 @@ class Views:
         self, *, stage: str | None = None, segment: Mapping[str, str] | None = None, query: str | None = None
     ) -> pl.DataFrame:
         """Returns the published trends by rank, told-by-another ones left out; columns as `export trends`."""
-        rows = publish(self._found(segment).trends, "trends", self._k).sort("rank")
-        rows = rows.filter(pl.col("under").is_null())
+        found = self._found(segment)
+        rows = publish(found.trends, "trends", self._k).sort("rank")
+        rows = rows.filter(pl.col("under").is_null() & (found.now is not None))  # without a time nothing can rise
         if stage:
             rows = rows.filter(pl.col("stage") == stage)
         if query:
             rows = rows.filter(pl.col("label").str.to_lowercase().str.contains(query.lower(), literal=True))
         return rows
+
+    def shown(self, *, n: int) -> pl.DataFrame:
+        """Returns label and posts of what most posts show, whenever they were posted; most posts first."""
+        found = self._found()
+        counts = found.members.group_by("trend_id").agg(posts=pl.col("post_id").n_unique())
+        rows = found.trends.select("trend_id", "label").join(counts, on="trend_id").filter(pl.col("posts") >= self._k)
+        return rows.unique("label").sort("posts", "label", descending=[True, False]).select("label", "posts").head(n)
 
     def trend(self, trend_id: str, *, segment: Mapping[str, str] | None = None) -> dict[str, object] | None:
         """Returns one published trend as a row, None where there is none."""
