@@ -261,6 +261,19 @@ class TestStages:
         assert [t for t, s in stages_of(found).items() if s in CALLS] == ["red shirts"]
         assert found.trends.filter(trend_id="shirts")["under"][0] == "red shirts"
 
+    def test_small_pieces_of_a_story_are_beneath_it(self) -> None:
+        weeks = 100
+        rise = flat(weeks, 0.01)
+        rise[84:] = 0.06
+        table, shown = dump(weeks, 200, background(weeks) | {"red shirts": rise})
+        story = shown.filter(pl.col("trend_id") == "red shirts")
+        piece = story.filter(pl.int_range(pl.len()) % 12 == 0).with_columns(trend_id=pl.lit("red shirts (2)"))
+        found = study(table, pl.concat([shown, piece]))
+        under = dict(found.trends.select("trend_id", "under").iter_rows())
+        assert [t for t, s in stages_of(found).items() if s in CALLS] == ["red shirts"]
+        assert under["red shirts (2)"] == "red shirts"
+        assert [t for t, over in under.items() if over] == ["red shirts (2)"]  # background looks stay rows of their own
+
     def test_more_activity_is_no_trend(self) -> None:
         weeks = 100
         table, shown = dump(weeks, 200, background(weeks))

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import platform
+import shutil
 import sys
 from importlib import metadata
 from pathlib import Path
@@ -99,10 +101,9 @@ def demo(
     counts = run_all(folder / "dump", folder / "workspace", chosen)
     for line in findings(plan, Workspace.open(folder / "workspace")):
         out.print(line, highlight=False, markup=False)
+    name = "trendloom" if shutil.which("trendloom") else os.path.relpath(sys.argv[0])
     out.print(
-        f"open the dashboard: {Path(sys.argv[0]).name} serve --workspace {folder / 'workspace'} --k 1",
-        highlight=False,
-        markup=False,
+        f"open the dashboard: {name} serve --workspace {folder / 'workspace'} --k 1", highlight=False, markup=False
     )
     try:
         finish(counts)

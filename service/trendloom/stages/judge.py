@@ -28,6 +28,7 @@ _Q = 0.1
 _EXACT, _EXACT_GROWTH = 1.0, 1.15
 _SEASON_LEVEL, _SEASON_Z, _MOVED = 1.67, 2.5, 3.0
 _NEW = {"week": 26, "month": 6}
+_PIECE = 0.7  # share of its recent posts that makes a trend a piece of another
 _GAP = 3  # windows for which a rise may fail the test without starting anew
 
 
@@ -85,6 +86,8 @@ def judge(tally: Counted, names: pl.DataFrame) -> Study:
     stage = np.full(bench.count, "steady", dtype=object)
     stage[seasonal] = "seasonal"
     stage[tested & (down <= _Q) & (shown.high < 1)] = "fading"
+    told = np.array([trend for trend in called.tolist() if trend not in under], dtype=np.int64)
+    under |= _pieces(bench, told, np.flatnonzero(~rising & (test.z > 0)))
     for trend in called.tolist():
         stage[trend] = "steady" if trend in under else "emerging" if since[trend] >= new else "rising"
     q = np.where(test.growth >= 1, up, down)
@@ -121,6 +124,22 @@ def _stories(bench: Bench, evidence: Evidence, called: Ints) -> dict[int, int]:
     return tell_once(
         called, bench.trend[recent], post[recent], posts, whole=lambda trend: _retold(evidence, trend), without=without
     )
+
+
+def _pieces(bench: Bench, told: Ints, candidates: Ints) -> dict[int, int]:
+    """Returns the trends on their way up that are mere pieces of a called one, too small to be called themselves."""
+    post = bench.tally.row_post.astype(np.int64)
+    recent = bench.shown.block[bench.window] == 0
+    mine = recent & np.isin(bench.trend, candidates)
+    size = np.bincount(bench.trend[mine], minlength=bench.count)
+    pieces: dict[int, int] = {}
+    for trend in told.tolist():
+        held = np.zeros(len(bench.tally.post_window), dtype=bool)
+        held[post[recent & (bench.trend == trend)]] = True
+        inside = np.bincount(bench.trend[mine & held[post]], minlength=bench.count)
+        for piece in np.flatnonzero((size > 0) & (inside >= _PIECE * size)).tolist():
+            pieces.setdefault(piece, trend)
+    return pieces
 
 
 def _spans_at(bench: Bench, end: int) -> Spans:
