@@ -113,7 +113,7 @@ def _with_interval(value: float | None, low: float | None, high: float | None, f
 
 
 def trend_table(trends: pl.DataFrame, series: pl.DataFrame) -> Table:
-    """Returns the trend list as a table: rank, name, stage, share and growth with intervals, people, sparkline."""
+    """Returns the trend list as a table: place, name, stage, share and growth with intervals, people, sparkline."""
     table = Table(box=None, pad_edge=False, header_style="bold")
     for name, side in (
         ("#", "right"),
@@ -134,10 +134,10 @@ def trend_table(trends: pl.DataFrame, series: pl.DataFrame) -> Table:
         str(t[0]): g["share"].fill_null(0.0).to_list() for t, g in series.sort("window_start").group_by(["trend_id"])
     }
     colours = {"emerging": "dark_orange", "rising": "orange1", "fading": "steel_blue", "seasonal": "cyan"}
-    for row in trends.iter_rows(named=True):
+    for place, row in enumerate(trends.iter_rows(named=True), 1):
         share = [None if row[c] is None else 100 * row[c] for c in ("share", "share_low", "share_high")]
         table.add_row(
-            str(row["rank"]),
+            str(place),
             row["label"],
             Text(row["stage"], style=colours.get(row["stage"], "")),
             _with_interval(share[0], share[1], share[2], ".1f"),
