@@ -81,6 +81,20 @@ def test_a_photo_of_two_posts_is_looked_at_once_and_counts_for_both(tmp_path: Pa
     assert (found.added["ok"], found.known) == (2, 1)
 
 
+def test_another_photo_of_the_same_name_is_refused_not_mixed_up(tmp_path: Path) -> None:
+    for name, colour in (("march", "red"), ("april", "blue")):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "a.png").write_bytes(patch(colour, np.random.default_rng(0)))
+        (tmp_path / name / "manifest.csv").write_text(f"image,post_id\na.png,{name}\n")
+    take_in(tmp_path / "w", tmp_path / "march")
+    home, found = take_in(tmp_path / "w", tmp_path / "april")
+    assert found.added == {"ok": 1}  # it was looked at ...
+    rows = home.read("photos").sort("post_id")
+    assert rows["status"].to_list() == ["refused", "ok"]  # ... and its row says why it is not in
+    assert "workspace of its own" in rows["error"][0]
+    assert home.read("garments").height == 1
+
+
 def test_failed_images_are_looked_at_again_when_asked(tmp_path: Path) -> None:
     (tmp_path / "d").mkdir()
     (tmp_path / "d" / "a.png").write_bytes(b"")

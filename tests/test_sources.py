@@ -52,6 +52,16 @@ def test_a_manifest_gives_posts(tmp_path: Path) -> None:
     assert post.caption == "hi @… mail @…"  # handles and addresses name people
 
 
+@pytest.mark.parametrize("delimiter", [";", "\t"])
+def test_a_manifest_of_a_spreadsheet_elsewhere(tmp_path: Path, delimiter: str) -> None:
+    (tmp_path / "a.jpg").write_bytes(b"x")
+    rows = 'image,post_id,caption\na.jpg,p1,"one, two"\n'.replace(",", delimiter, 2).replace(
+        "a.jpg,p1,", f"a.jpg{delimiter}p1{delimiter}"
+    )
+    post = items(manifest(tmp_path, rows))["a.jpg"].post
+    assert (post.post_id, post.caption) == ("p1", "one, two")
+
+
 def test_paths_that_leave_the_source_are_refused(tmp_path: Path) -> None:
     (tmp_path / "in").mkdir()
     (tmp_path / "out.jpg").write_bytes(b"secret")

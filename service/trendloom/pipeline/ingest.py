@@ -62,9 +62,10 @@ def ingest(
     if retry:
         workspace.delete("photos", "status <> 'ok'")
     _remove_unfinished(workspace)
-    known = workspace.scan("photos").select("key", "post_id", "status").collect()
+    known = workspace.scan("photos").select("key", "post_id", "status", "sha256").collect()
     done = set(zip(known["key"], known["post_id"], strict=True))
-    keys = set(known.filter(pl.col("status") == "ok")["key"])
+    ok = known.filter(pl.col("status") == "ok")
+    keys = {key: _digest(sha256) for key, sha256 in zip(ok["key"], ok["sha256"], strict=True)}
     writer = _Writer(workspace, model=encoder.model, taxonomy=tagger.taxonomy, keys=keys)
     result = Ingested(total=source.total)
 
@@ -111,26 +112,35 @@ def _remove_unfinished(workspace: Workspace) -> None:
 class _Writer:
     """Commits batches of what was seen; remembers which keys and posts the workspace holds."""
 
-    def __init__(self, workspace: Workspace, *, model: str, taxonomy: str, keys: set[str]) -> None:
+    def __init__(self, workspace: Workspace, *, model: str, taxonomy: str, keys: dict[str, int]) -> None:
         self._workspace, self._model, self._taxonomy, self._keys = workspace, model, taxonomy, keys
         self._posts = set(workspace.scan("posts").select("post_id").collect()["post_id"])
 
     def commit(self, batch: Sequence[Seen]) -> None:
         """Commits garments and tags, then posts, and last the photos that mark them as done."""
         rows: dict[str, list[dict[str, object]]] = {"garments": [], "tags": [], "posts": [], "photos": []}
-        for seen in batch:
+        for seen in map(self._checked, batch):
             post = seen.item.post
             if post.post_id not in self._posts:
                 self._posts.add(post.post_id)
                 rows["posts"].append(_post_row(self._workspace, seen.item.key, post))
             rows["photos"].append(_photo_row(seen, self._model))
-            if seen.status == "ok" and seen.item.key not in self._keys:  # else another post showed the same photo
-                self._keys.add(seen.item.key)
+            if seen.picture and seen.item.key not in self._keys:  # else another post showed the same photo
+                self._keys[seen.item.key] = _digest(seen.picture.sha256)
                 for garment in seen.garments:
                     rows["garments"].append(_garment_row(seen.item.key, garment, self._model))
                     rows["tags"] += self._tag_rows(seen.item.key, garment)
         for table, found in rows.items():
             self._workspace.append(table, frame(table, found))
+
+    def _checked(self, seen: Seen) -> Seen:
+        """Returns what was seen, refused where another photo of the same key is in the workspace."""
+        if seen.picture is None or self._keys.get(seen.item.key, _digest(seen.picture.sha256)) == _digest(
+            seen.picture.sha256
+        ):
+            return seen
+        error = "another photo of this name is in the workspace: give this dump a workspace of its own, or other names"
+        return Seen(item=seen.item, status="refused", error=error)
 
     def _tag_rows(self, key: str, garment: Garment) -> list[dict[str, object]]:
         return [
@@ -147,6 +157,11 @@ class _Writer:
             }
             for tag in garment.tags
         ]
+
+
+def _digest(sha256: str) -> int:
+    """Returns 64 bits of a digest: what tells photos of one name apart, at a tenth of the memory."""
+    return int(sha256[:16], 16)
 
 
 def _photo_row(seen: Seen, model: str) -> dict[str, object]:

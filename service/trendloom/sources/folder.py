@@ -118,7 +118,11 @@ class ManifestSource:
     def _rows(self) -> Iterator[dict[str, str]]:
         try:
             with self._path.open(newline="", encoding="utf-8-sig", errors="replace") as file:
-                yield from csv.DictReader(line.replace("\0", "") for line in file)
+                header = file.readline()
+                file.seek(0)
+                # spreadsheets of half the world separate by semicolons
+                delimiter = max(",;\t", key=header.count)
+                yield from csv.DictReader((line.replace("\0", "") for line in file), delimiter=delimiter)
         except (OSError, csv.Error) as exc:
             raise ManifestError(f"{self._path.name} cannot be read ({exc})") from exc
 
