@@ -13,7 +13,6 @@ from numpy.typing import NDArray
 __all__ = [
     "WHOLE",
     "Box",
-    "Clusterer",
     "Counts",
     "Encoder",
     "Floats",
@@ -22,7 +21,6 @@ __all__ = [
     "Post",
     "Session",
     "Source",
-    "Stage",
     "Status",
     "Tag",
     "Tagger",
@@ -41,7 +39,6 @@ Status = Literal[
     "unreadable",  # an image by its first bytes, but broken
     "unsupported",  # not an image, or a format without its plug-in
 ]
-Stage = Literal["emerging", "rising", "peaking", "steady", "seasonal", "fading", "burst"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -166,10 +163,3 @@ class Tagger(Protocol):
 
     def tag(self, embeddings: Floats) -> list[list[Tag]]:
         """Returns the tags of each garment, sure or not, most probable first within a group; (n, dim) in."""
-
-
-class Clusterer(Protocol):
-    """Groups rows of unit vectors."""
-
-    def fit_predict(self, embeddings: Floats) -> NDArray[np.int64]:
-        """Returns a label per row, -1 for noise; same data and seed give the same labels."""

@@ -30,7 +30,7 @@ from trendloom.errors import InputError
 
 __all__ = ["make_dump"]
 
-VERSION = 2
+VERSION = 3
 SIZE = 224
 COLUMNS = (
     "image", "post_id", "posted_at", "author", "caption", "likes", "comments", "shares", "views", "followers", "country",

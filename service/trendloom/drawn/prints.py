@@ -81,7 +81,7 @@ def _petal(
 
 
 def _graphic(rng: np.random.Generator, cloth: Cloth, n: int) -> Floats:
-    """Returns a layer with one print on the chest: a word, a sun over waves, a mountain, a star or a ring."""
+    """Returns a layer with one print on the chest: a word, a sun over waves, a mountain, a star or a word in a ring."""
     scale = 3
     image = Image.new("RGBA", (n * scale, n * scale))
     pen = ImageDraw.Draw(image)
@@ -105,11 +105,10 @@ def _graphic(rng: np.random.Generator, cloth: Cloth, n: int) -> Floats:
         pen.polygon(np.stack([cx + reach * np.cos(turn), cy + reach * np.sin(turn)], 1).ravel().tolist(), fill=one)
     elif kind == 3:
         pen.ellipse(box, outline=one, width=int(size * 0.22))
-        pen.rectangle((cx - 1.2 * size, cy - 0.16 * size, cx + 1.2 * size, cy + 0.16 * size), fill=two)
     if kind in (3, 4):
         word = str(rng.choice(_WORDS))
         font = ImageFont.load_default(size=int(size * (0.34 if kind == 3 else 0.72)))
-        pen.text((cx, cy), word, fill=_bytes(cloth.base) if kind == 3 else one, font=font, anchor="mm")
+        pen.text((cx, cy), word, fill=two if kind == 3 else one, font=font, anchor="mm")
         if kind == 4:
             pen.rectangle((cx - 1.2 * size, cy + 0.5 * size, cx + 1.2 * size, cy + 0.6 * size), fill=two)
     return _layer(image, scale)
