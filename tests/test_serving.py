@@ -36,7 +36,7 @@ class Some:
 
 
 def site(home: Workspace) -> TestClient:
-    views = Views(home, lambda: (HistogramEncoder(), ShirtTagger()), k=1)
+    views = Views(home, lambda: (HistogramEncoder(), ShirtTagger(), None), k=1)
     return TestClient(create_app(views, Settings()), base_url="http://127.0.0.1", raise_server_exceptions=True)
 
 

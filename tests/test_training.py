@@ -24,7 +24,7 @@ from training.calibrate import threshold_of  # noqa: E402
 from training.fit import Plan, Trainer  # noqa: E402
 from training.losses import Objective, Pictures  # noqa: E402
 from training.measures import auroc, average_precision, ece  # noqa: E402
-from training.model import DIM, TEXT_DIM, ImageHead, ImageTower  # noqa: E402
+from training.model import DIM, TEXT_DIM, GarmentHead, ImageHead, ImageTower  # noqa: E402
 from training.prompts import Tags, TaskTexts, Words  # noqa: E402
 from training.sampling import SHARES, sampling_weights, trainable  # noqa: E402
 from training.texts import rounded  # noqa: E402
@@ -92,9 +92,12 @@ def colour_words(cache: Cache) -> Words:
 
 def make_trainer(cache: Cache, steps: int) -> Trainer:
     torch.manual_seed(0)
-    tower = ImageTower(Trunk(frozen=2), ImageHead(width=16))
+    tower = ImageTower(Trunk(frozen=2), ImageHead(width=16), GarmentHead(width=16))
     objective = Objective(colour_words(cache), np.zeros(len(cache.records), bool))
     return Trainer(Plan(steps=steps, batch=8, warm_up=2, head_rate=3e-3), tower, objective, frozen=False)
+
+
+TAXONOMY = Path("models/taxonomy.yaml")
 
 
 def run(trainer: Trainer, batches: Batches, until: int) -> list[float]:
@@ -102,7 +105,7 @@ def run(trainer: Trainer, batches: Batches, until: int) -> list[float]:
 
 
 def make_batches(cache: Cache) -> Batches:
-    return Batches(cache, Recipe(sizes=(64,), grey=0.0), batch=8, steps=40, seed=3)
+    return Batches(cache, Recipe(sizes=(64,), grey=0.0), batch=8, steps=40, seed=3, taxonomy=TAXONOMY)
 
 
 def same(one: dict[str, Any], two: dict[str, Any]) -> bool:
@@ -149,7 +152,7 @@ def test_validation_and_tuning_photos_are_never_drawn(cache: Cache) -> None:
 
 
 def test_second_products_come_from_the_training_split(cache: Cache) -> None:
-    batches = Batches(cache, Recipe(sizes=(64,), scenes=1.0, second=1.0), batch=16, steps=4, seed=1)
+    batches = Batches(cache, Recipe(sizes=(64,), scenes=1.0, second=1.0), batch=16, steps=4, seed=1, taxonomy=TAXONOMY)
     seconds = batches[0]["rows"][:, 1].tolist()
     assert any(row >= 0 for row in seconds)
     assert all(trainable(cache.records[row]) for row in seconds if row >= 0)
@@ -166,7 +169,7 @@ def test_colourways_of_an_article_share_their_bucket() -> None:
 
 
 def test_tower_gives_unit_rows_at_any_training_size() -> None:
-    tower = ImageTower(Trunk(), ImageHead(width=8)).eval()
+    tower = ImageTower(Trunk(), ImageHead(width=8), GarmentHead(width=8)).eval()
     for size in (64, 112, 160):
         with torch.no_grad():
             vectors = tower(torch.rand(2, 3, size, size))
@@ -178,10 +181,10 @@ def test_graph_gives_the_towers_vectors(tmp_path: Path) -> None:
     graphs = pytest.importorskip("training.graphs")
     onnxruntime = pytest.importorskip("onnxruntime")
     torch.manual_seed(1)
-    tower = ImageTower(Trunk(), ImageHead(width=8)).eval()
+    tower = ImageTower(Trunk(), ImageHead(width=8), GarmentHead(width=8)).eval()
     with warnings.catch_warnings():  # the exporter announces its successor
         warnings.simplefilter("ignore")
-        graphs.write_image_graph(tower, 64, tmp_path / "image.onnx")
+        graphs.write_image_graphs(tower, 64, tmp_path)
     pixels = np.random.default_rng(0).integers(0, 255, (3, 64, 64, 3), dtype=np.uint8)
     session = onnxruntime.InferenceSession(str(tmp_path / "image.onnx"), providers=["CPUExecutionProvider"])
     shipped = session.run(["embedding"], {"pixels": pixels})[0]

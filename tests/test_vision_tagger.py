@@ -200,8 +200,11 @@ def test_a_tagger_needs_calibration_and_vectors_of_every_group(tmp_path: Path) -
     with pytest.raises(ArtifactError, match=r"type: expected prompt vectors \(3, 4\), got \(2, 4\)"):
         PromptTagger(taxonomy=TAXONOMY, card=card, vectors={"type": AXES[:2]})
     bare = make_card(tmp_path / "bare", tags={"type": {"scale": 1.0, "threshold": 0.3}})
-    with pytest.raises(ArtifactError, match="calibrates no group 'colour'"):
-        PromptTagger(taxonomy=TAXONOMY, card=bare, vectors={"type": AXES[:3]})
+    tags = PromptTagger(taxonomy=TAXONOMY, card=bare, vectors={"type": AXES[:3]}).tag(AXES[:1])[0]
+    assert {tag.group for tag in tags} == {"type"}  # a group that the card does not know is not asked
+    typeless = make_card(tmp_path / "typeless", tags={"colour": {"scale": 1.0, "threshold": 0.3}})
+    with pytest.raises(ArtifactError, match="calibrates no group 'type'"):
+        PromptTagger(taxonomy=TAXONOMY, card=typeless, vectors={"colour": AXES[:3]})
 
 
 def test_nothing_heavy_is_imported_before_it_is_needed() -> None:

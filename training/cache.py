@@ -11,7 +11,7 @@ import argparse
 import io
 import json
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
@@ -24,7 +24,7 @@ from training.shards import SETS, ShardPhoto, read_set
 
 __all__ = ["Cache", "Record", "build", "letterbox", "open_cache"]
 
-SIZE = 192
+SIZE = 256
 BOX_MARGIN = 0.08
 LEAST_BOX_PX = 20
 CUT_SETS = ("catalogue", "articles")
@@ -41,6 +41,7 @@ class Record:
     width: int
     cut: bool
     labels: dict[str, Any]
+    boxes: list[tuple[str, float, float, float, float]] = field(default_factory=list)  # tag, x0, y0, x1, y1 of 0..1
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -87,6 +88,13 @@ def boxes_of(photo: ShardPhoto, image: Image.Image) -> Iterator[tuple[str, Image
         yield tag, image.crop((max(0, x0 - dx), max(0, y0 - dy), min(image.width, x1 + dx), min(image.height, y1 + dy)))
 
 
+def shares(photo: ShardPhoto, image: Image.Image) -> list[tuple[str, float, float, float, float]]:
+    """Every box of a photo as shares of its sides; hair and skin are no garments."""
+    w, h = image.size
+    found = ((tag, *place["box"]) for tag, place in (photo.labels.get("boxes") or {}).items())
+    return [(tag, x0 / w, y0 / h, x1 / w, y1 / h) for tag, x0, y0, x1, y1 in found if tag not in ("hair", "skin")]
+
+
 def pieces(root: Path) -> Iterator[tuple[Record, NDArray[np.uint8]]]:
     """Every photo and every boxed garment, fitted to the cache size."""
     for name in SETS:
@@ -99,7 +107,7 @@ def pieces(root: Path) -> Iterator[tuple[Record, NDArray[np.uint8]]]:
                 pixels = np.asarray(fit(picture, SIZE))
                 height, width = pixels.shape[:2]
                 yield Record(set=set_name, id=photo.id, bucket=photo.bucket, height=height, width=width, cut=False,
-                             labels=its_labels), pixels  # fmt: skip
+                             labels=its_labels, boxes=shares(photo, image) if set_name == name else []), pixels  # fmt: skip
 
 
 def build(root: Path, work: Path) -> int:

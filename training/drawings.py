@@ -23,7 +23,7 @@ PLAIN = 0.4
 
 
 def drawn(count: int, seed: int) -> Iterator[tuple[Record, NDArray[np.uint8]]]:
-    """Records and opacity-carrying pixels (192, 192, 4) of garments on white, types in turn."""
+    """Records and opacity-carrying pixels (256, 256, 4) of garments on white, types in turn."""
     rng = np.random.default_rng(seed)
     for number in range(count):
         pattern = "plain" if rng.random() < PLAIN else str(rng.choice(PATTERNS))

@@ -25,9 +25,10 @@ from tokenizers import Tokenizer
 
 from training.cache import Cache, open_cache
 from training.calibrate import fit_classify, fit_tags
-from training.graphs import write_image_graph, write_text_graph
+from training.finding import fit_finding
+from training.graphs import write_image_graphs, write_text_graph
 from training.measures import CLASSIFY_TEMPLATES, Floats, Judge
-from training.model import DIM, ImageHead, ImageTower, TextHead
+from training.model import DIM, GarmentHead, ImageHead, ImageTower, TextHead
 from training.prepared import embed, prepare
 from training.shards import SETS, TUNING, VALIDATION
 from training.texts import LONGEST, MiniLM, TextCache, load_tokenizer, minilm_folder
@@ -37,8 +38,9 @@ from trendloom.vision.registry import write_prompts
 
 __all__ = ["load_towers", "main"]
 
+FILES = ("image.onnx", "find.onnx", "region.onnx", "text.onnx", "tokenizer.json")
 LEAST_COSINE = {"image": 0.999, "text": 0.99}
-MOST_BYTES = 40 * 10**6
+MOST_BYTES = 48 * 10**6
 TERMS = {
     "catalogue": "a shop's product photos; their repositories state no licence",
     "articles": "competition rules, understood as non-commercial and academic use",
@@ -63,7 +65,7 @@ WEAK_SPOTS = [
 def load_towers(state: Path) -> tuple[ImageTower, TextHead]:
     """The averaged towers of a run."""
     weights = torch.load(state, map_location="cpu", weights_only=True)["average"]
-    tower, head = ImageTower(Trunk(), ImageHead()), TextHead()
+    tower, head = ImageTower(Trunk(), ImageHead(), GarmentHead()), TextHead()
     tower.load_state_dict({k.removeprefix("tower."): v for k, v in weights.items() if k.startswith("tower.")})
     head.load_state_dict(
         {k.removeprefix("objective.text."): v for k, v in weights.items() if k.startswith("objective.text.")}
@@ -119,7 +121,7 @@ def card_of(
 ) -> dict[str, Any]:
     """The model's card."""
     files = {f: {"sha256": hashlib.sha256((folder / f).read_bytes()).hexdigest(), "bytes": (folder / f).stat().st_size}
-             for f in ("image.onnx", "text.onnx", "tokenizer.json")}  # fmt: skip
+             for f in FILES}  # fmt: skip
     classify = calibration["classify"]
     counts = {
         s: sum(r.set == s and r.bucket not in (TUNING, VALIDATION) for r in cache.records) for s in (*SETS, "drawn")
@@ -171,7 +173,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory(dir=args.out.parent) as name:
         folder = Path(name) / "model"
         folder.mkdir()
-        write_image_graph(tower, args.size, folder / "image.onnx")
+        write_image_graphs(tower, args.size, folder)
         write_text_graph(MiniLM().load(load_file(minilm_folder() / "model.safetensors")), head, folder / "text.onnx")
         tokenizer = load_tokenizer(minilm_folder())
         tokenizer.enable_truncation(LONGEST)
@@ -189,9 +191,11 @@ def main() -> None:
             raise SystemExit(
                 f"expected parity of at least {LEAST_COSINE} within {MOST_BYTES:,} bytes, got {found} in {size:,}: not written"
             )
-        (folder / "card.json").write_text(
-            json.dumps(card_of(args, folder, cache, calibration, scores), indent=1) + "\n"
-        )
+        colour = next(t for t in taxonomy_tasks(cache.records, args.taxonomy) if t.name == "taxonomy.colour")
+        garments, reached = fit_finding(args.data, cache, folder, size=args.size, taxonomy=args.taxonomy, colour=colour)
+        print(json.dumps({"garments": reached}), flush=True)
+        card = card_of(args, folder, cache, calibration, scores | {"garments": reached}) | {"garments": garments}
+        (folder / "card.json").write_text(json.dumps(card, indent=1) + "\n")
         replace(folder, args.out)
     write_prompts(args.out)
     print(json.dumps({"tags": calibration["tags"], "validation": scores}, indent=1))

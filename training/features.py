@@ -52,7 +52,7 @@ def extract(cache: Cache, work: Path, batch: int = 64) -> None:
         rows = range(first, min(n, first + batch))
         pixels = to_pixels(np.stack([centred(cache, row, SIZE) for row in rows]))
         with torch.no_grad():
-            fine, coarse = trunk(normalised(pixels))
+            _, fine, coarse = trunk(normalised(pixels))
         for name, value in (("fine", fine), ("coarse", coarse), ("samples", small(pixels))):
             out[name][rows.start : rows.stop] = value.numpy().astype(np.float16)
         if first % (batch * 50) == 0:

@@ -23,9 +23,10 @@ import torch
 from torch import Tensor, distributed, multiprocessing, nn
 
 from training.cache import Cache, open_cache
+from training.garments import finding_loss, regions
 from training.losses import Objective, Pictures
 from training.measures import Judge
-from training.model import ImageHead, ImageTower
+from training.model import GarmentHead, ImageHead, ImageTower
 from training.prompts import load_words
 from training.sampling import SHARES
 from training.shards import TUNING
@@ -47,6 +48,7 @@ class Plan:
     warm_up: int = 150
     decay: float = 0.05
     average: float = 0.998
+    finding: float = 0.5
     seed: int = 0
 
 
@@ -58,12 +60,12 @@ class Trainer:
         self.model = nn.ModuleDict({"tower": tower, "objective": objective})
         self.average = copy.deepcopy(self.model.state_dict())
         trunk = [p for p in tower.trunk.parameters() if p.requires_grad and not frozen]
-        heads = [*tower.head.parameters(), *objective.text.parameters()]
+        heads = [*tower.head.parameters(), *tower.garments.parameters(), *objective.text.parameters()]
         self.optimiser = torch.optim.AdamW([
             {"params": heads, "rate": plan.head_rate, "weight_decay": plan.decay},
             {"params": trunk, "rate": plan.trunk_rate, "weight_decay": plan.decay / 5},
             {"params": list(objective.scales.parameters()), "rate": plan.head_rate, "weight_decay": 0.0},
-        ], betas=(0.9, 0.98))  # fmt: skip
+        ], betas=(0.9, 0.98), fused=True)  # fmt: skip
         self.tower, self.objective = tower, objective
 
     def rate(self) -> float:
@@ -72,23 +74,40 @@ class Trainer:
             return (self.step + 1) / self.plan.warm_up
         return 0.02 + 0.98 * 0.5 * (1 + math.cos(math.pi * min(1.0, self.step / self.plan.steps)))
 
-    def images(self, batch: dict[str, Any]) -> Tensor:
-        """Image vectors of a batch of pixels, or of cached grids."""
+    def parts(self, batch: dict[str, Any]) -> dict[str, Tensor]:
+        """The parts of the loss of a batch of pixels, or of cached grids; garments count as pictures of their own."""
+        rng = np.random.default_rng((self.plan.seed, self.step, 1, self.rank))
+        rows, flags, head = batch["rows"], batch["flags"], self.tower.head
         if self.frozen:
-            out: Tensor = self.tower.head(*(batch[k].float() for k in ("fine", "coarse", "samples")))
-            return out
-        pixels = batch["pixels"].permute(0, 3, 1, 2).float() / 255
-        vectors: Tensor = self.tower(pixels)
-        return vectors
+            vectors: Tensor = head(*(batch[k].float() for k in ("fine", "coarse", "samples")))
+            return self.objective(vectors, Pictures(rows=rows, flags=flags), rng)
+        grids, garments = self.tower.grids(batch["pixels"].permute(0, 3, 1, 2).float() / 255), batch["garments"]
+        vectors = head(grids.fine, grids.coarse, grids.samples)
+        chosen = self.chosen(batch, rng)
+        if len(chosen):
+            of = garments.picture[chosen]
+            place = regions(garments.box[chosen], grids.fine.shape[2])
+            pieces = head(grids.fine[of], grids.coarse[of], grids.samples[of], place)
+            vectors = torch.cat([vectors, pieces])
+            alone = torch.stack([garments.row[chosen], torch.full_like(of, -1)], 1)
+            rows, flags = torch.cat([rows, alone]), torch.cat([flags, flags[of]])
+        found = self.objective(vectors, Pictures(rows=rows, flags=flags), rng)
+        logits, sides = self.tower.garments(grids.detail, grids.fine, grids.coarse)
+        return found | {"finding": self.plan.finding * finding_loss(logits, sides, garments) / len(batch["flags"])}
+
+    def chosen(self, batch: dict[str, Any], rng: np.random.Generator) -> Tensor:
+        """The garments whose vectors are trained: those that share a picture, and some that fill one."""
+        garments = batch["garments"]
+        count = torch.bincount(garments.picture, minlength=len(batch["flags"]))
+        draw = torch.from_numpy(rng.random(len(garments.row)))
+        keep = (garments.row >= 0) & (draw < torch.where(count[garments.picture] > 1, 0.7, 0.12))
+        return keep.nonzero()[:, 0]
 
     def update(self, batch: dict[str, Any]) -> dict[str, float]:
         """One step; the parts of the loss."""
         torch.manual_seed((self.plan.seed * 1_000_003 + self.step) * 64 + self.rank)
         self.model.train()
-        pictures = Pictures(rows=batch["rows"], flags=batch["flags"])
-        parts = self.objective(
-            self.images(batch), pictures, np.random.default_rng((self.plan.seed, self.step, 1, self.rank))
-        )
+        parts = self.parts(batch)
         loss = torch.stack(list(parts.values())).sum()
         for group in self.optimiser.param_groups:
             group["lr"] = group["rate"] * self.rate()
@@ -234,6 +253,8 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--head-rate", type=float, default=1e-3)
     parser.add_argument("--freeze", type=int, default=5, help="blocks of the trunk that do not learn")
     parser.add_argument("--sizes", type=int, nargs="+", default=[128, 128, 128, 160])
+    parser.add_argument("--late-sizes", type=int, nargs="*", default=[], help="sizes of the last steps")
+    parser.add_argument("--late-from", type=float, default=0.6, help="share of the steps after which those begin")
     parser.add_argument("--save-every", type=float, default=150, help="seconds between states")
     parser.add_argument("--judge-every", type=int, default=1000, help="steps between scores on the tuning photos")
     parser.add_argument("--judge-size", type=int, default=160)
@@ -250,7 +271,7 @@ def make_trainer(args: argparse.Namespace, cache: Cache, texts: TextCache) -> Tr
     words = load_words(cache.records, args.taxonomy, texts)
     trunk = Trunk(args.freeze)
     trunk.load(torch.load(pretrained_path(), map_location="cpu", weights_only=True))
-    tower = ImageTower(trunk, ImageHead()).to(memory_format=torch.channels_last)
+    tower = ImageTower(trunk, ImageHead(), GarmentHead()).to(memory_format=torch.channels_last)
     objective = Objective(words, np.array([r.set == "other" for r in cache.records]))
     plan = Plan(
         steps=args.steps,
@@ -317,10 +338,11 @@ def main() -> None:
     trainer = make_trainer(args, cache, texts)
     batches = Batches(
         cache,
-        Recipe(sizes=tuple(args.sizes)),
+        Recipe(sizes=tuple(args.sizes), late_sizes=tuple(args.late_sizes), late_from=args.late_from),
         batch=args.batch,
         steps=args.steps,
         seed=args.seed,
+        taxonomy=args.taxonomy,
         drawn=args.drawn_share,
     )
     whole = (args, trainer, batches, texts)

@@ -12,26 +12,54 @@ import torch
 from onnx import TensorProto, helper, numpy_helper
 from torch import Tensor, nn
 
-from training.model import ImageTower, TextHead
+from training.model import GarmentHead, ImageHead, ImageTower, TextHead
 from training.texts import MiniLM
 from training.trunk import NormedConv
 
-__all__ = ["OPSET", "write_image_graph", "write_text_graph"]
+__all__ = ["OPSET", "write_image_graphs", "write_text_graph"]
 
 OPSET = 17
 LARGE = 4096  # values of a weight that is worth storing small
 
 
 class Pixels(nn.Module):
-    """The image tower on (n, s, s, 3) uint8."""
+    """The image tower on (n, s, s, 3) uint8: the vector, and the grids that finding garments goes on from."""
 
     def __init__(self, tower: ImageTower) -> None:
         super().__init__()
         self.tower = tower
 
-    def forward(self, pixels: Tensor) -> Tensor:
-        out: Tensor = self.tower(pixels.permute(0, 3, 1, 2).to(torch.float32) / 255)
-        return out
+    def forward(self, pixels: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
+        grids = self.tower.grids(pixels.permute(0, 3, 1, 2).to(torch.float32) / 255)
+        vector: Tensor = self.tower.head(grids.fine, grids.coarse, grids.samples)
+        return vector, grids.detail, grids.fine, grids.coarse, grids.samples
+
+
+class Find(nn.Module):
+    """Scores (n, kinds, g, g) and boxes (n, kinds, 4, g, g) as shares of the side: left, top, right, bottom."""
+
+    def __init__(self, head: GarmentHead) -> None:
+        super().__init__()
+        self.head = head
+
+    def forward(self, detail: Tensor, fine: Tensor, coarse: Tensor) -> tuple[Tensor, Tensor]:
+        logits, sides = self.head(detail, fine, coarse)
+        cells = int(fine.shape[2])
+        centre = (torch.arange(cells, dtype=torch.float32) + 0.5) / cells
+        x, y = centre.view(1, 1, 1, cells), centre.view(1, 1, cells, 1)
+        left, top, right, bottom = (sides[:, :, n] for n in range(4))
+        return logits.sigmoid(), torch.stack([x - left, y - top, x + right, y + bottom], 2)
+
+
+class Region(nn.Module):
+    """The vector of a region of grids, and where its colours were looked at."""
+
+    def __init__(self, head: ImageHead) -> None:
+        super().__init__()
+        self.head = head
+
+    def forward(self, fine: Tensor, coarse: Tensor, samples: Tensor, region: Tensor) -> tuple[Tensor, Tensor]:
+        return self.head.looked(fine, coarse, samples, region)
 
 
 class Sentence(nn.Module):
@@ -46,14 +74,30 @@ class Sentence(nn.Module):
         return out
 
 
-def write_image_graph(tower: ImageTower, size: int, path: Path) -> None:
-    """Write the image tower at a fixed size, weights stored as 16-bit floats."""
+GRIDS = ("detail", "fine", "coarse", "samples")
+
+
+def write_image_graphs(tower: ImageTower, size: int, folder: Path) -> None:
+    """Write image.onnx, find.onnx and region.onnx for photos of one size, weights stored as 16-bit floats."""
     tower = copy.deepcopy(tower).eval().to(memory_format=torch.contiguous_format)
     for module in tower.modules():
         if isinstance(module, NormedConv):
             module.fuse()
-    torch.onnx.export(Pixels(tower), (torch.zeros(2, size, size, 3, dtype=torch.uint8),), str(path), dynamo=False, opset_version=OPSET,
-                      input_names=["pixels"], output_names=["embedding"], dynamic_axes={"pixels": {0: "n"}, "embedding": {0: "n"}})  # fmt: skip
+    pixels = torch.zeros(2, size, size, 3, dtype=torch.uint8)
+    with torch.no_grad():
+        _, detail, fine, coarse, samples = Pixels(tower)(pixels)
+    region = torch.ones(2, 1, *fine.shape[2:])
+    write(Pixels(tower), {"pixels": pixels}, ("embedding", *GRIDS), folder / "image.onnx")
+    inputs = {"detail": detail, "fine": fine, "coarse": coarse}
+    write(Find(tower.garments), inputs, ("scores", "boxes"), folder / "find.onnx")
+    inputs = {"fine": fine, "coarse": coarse, "samples": samples, "region": region}
+    write(Region(tower.head), inputs, ("embedding", "attention"), folder / "region.onnx")
+
+
+def write(module: nn.Module, inputs: dict[str, Tensor], outputs: tuple[str, ...], path: Path) -> None:
+    """Write one graph, its first axis free."""
+    torch.onnx.export(module.eval(), tuple(inputs.values()), str(path), dynamo=False, opset_version=OPSET, input_names=list(inputs),
+                      output_names=list(outputs), dynamic_axes={name: {0: "n"} for name in (*inputs, *outputs)})  # fmt: skip
     graph = onnx.load(str(path))
     store_half(graph)
     finish(graph, path)

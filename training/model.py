@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from training.trunk import COARSE, FINE, Trunk
+from training.garments import KINDS
+from training.trunk import COARSE, DETAIL, FINE, Trunk
 
-__all__ = ["DIM", "TEXT_DIM", "ImageHead", "ImageTower", "TextHead", "normalised", "small"]
+__all__ = ["DIM", "TEXT_DIM", "GarmentHead", "Grids", "ImageHead", "ImageTower", "TextHead", "normalised", "small"]
 
 DIM = 256
 TEXT_DIM = 384
@@ -17,6 +20,8 @@ DEVIATION = (0.229, 0.224, 0.225)
 COLOUR_STEP = 4  # pixels a side that become one colour sample
 COLOURS = 96
 LOOKS = 2  # saliency maps
+LEAST_REGION = 1e-3
+FIRST_SIDE = -1.8  # softplus of it is .15: where boxes start
 
 
 def normalised(pixels: Tensor) -> Tensor:
@@ -58,10 +63,24 @@ class ImageHead(nn.Module):
         self.outer = nn.Linear(width, DIM)
         self.skip = nn.Linear(inputs, DIM)
 
-    def forward(self, fine: Tensor, coarse: Tensor, samples: Tensor) -> Tensor:
-        """Unit vectors (n, 256) of a fine grid, a coarse grid and colour samples."""
+    def forward(self, fine: Tensor, coarse: Tensor, samples: Tensor, region: Tensor | None = None) -> Tensor:
+        """Unit vectors (n, 256) of a fine grid, a coarse grid and colour samples, see `looked`."""
+        return self.looked(fine, coarse, samples, region)[0]
+
+    def looked(
+        self, fine: Tensor, coarse: Tensor, samples: Tensor, region: Tensor | None = None
+    ) -> tuple[Tensor, Tensor]:
+        """Unit vectors (n, 256), and where colours were looked at, (n, s/4, s/4), summing to 1.
+
+        `region`, (n, 1, cells of the fine grid), 0 to 1: how much of each cell counts; everything where there is none.
+        """
         size, step, cells = (sides(x) for x in (samples, fine, coarse))
         logits = self.look_fine(fine) + functional.interpolate(self.look_coarse(coarse), step, mode="bilinear")
+        plain = coarse.mean((2, 3))
+        if region is not None:
+            logits = logits + region.clamp(min=LEAST_REGION).log()
+            within = functional.avg_pool2d(region, 2).flatten(2) + LEAST_REGION
+            plain = (coarse.flatten(2) * (within / within.sum(2, keepdim=True))).sum(2)
         even = step == (2 * cells[0], 2 * cells[1])
         place = functional.avg_pool2d(logits, 2) if even else functional.adaptive_avg_pool2d(logits, cells)
         place = place[:, :1].flatten(2).softmax(2)  # (n, 1, cells)
@@ -73,22 +92,70 @@ class ImageHead(nn.Module):
         where = self.look_colour(colours) + functional.interpolate(logits, size, mode="bilinear")
         where = where.flatten(2).softmax(2)  # (n, LOOKS, samples)
         pooled = torch.bmm(where, colours.flatten(2).transpose(1, 2)).flatten(1)  # (n, LOOKS * COLOURS)
-        x = torch.cat([coarse.mean((2, 3)), salient, pooled], 1)
-        x = self.norm(x)
-        return functional.normalize(self.outer(self.drop(functional.gelu(self.inner(x)))) + self.skip(x), dim=1)
+        x = self.norm(torch.cat([plain, salient, pooled], 1))
+        x = functional.normalize(self.outer(self.drop(functional.gelu(self.inner(x)))) + self.skip(x), dim=1)
+        return x, where.mean(1).view(-1, *size)
+
+
+class GarmentHead(nn.Module):
+    """Where garments are: at each cell of the fine grid a score for each kind and a box for each kind.
+
+    One level of an anchor-free detector (Tian et al., FCOS, 2019) with a box for each kind, so that a bag before a
+    coat keeps its own.
+    """
+
+    def __init__(self, width: int = 192) -> None:
+        super().__init__()
+        self.detail, self.fine = nn.Conv2d(DETAIL * 4, 64, 1), nn.Conv2d(FINE, 128, 1)
+        self.coarse = nn.Conv2d(COARSE, 96, 1)
+        self.mix = nn.Conv2d(64 + 128 + 96, width, 1)
+        self.around = nn.Conv2d(width, width, 5, padding=2, groups=width)
+        self.last = nn.Conv2d(width, width, 1)
+        self.score = nn.Conv2d(width, len(KINDS), 1)
+        self.box = nn.Conv2d(width, 4 * len(KINDS), 1)
+        nn.init.constant_(self.score.bias, -4.0)  # type: ignore[arg-type, unused-ignore]  # it has one
+        nn.init.normal_(self.box.weight, std=0.01)
+        nn.init.constant_(self.box.bias, FIRST_SIDE)  # type: ignore[arg-type, unused-ignore]
+
+    def forward(self, detail: Tensor, fine: Tensor, coarse: Tensor) -> tuple[Tensor, Tensor]:
+        """Logits (n, kinds, g, g), and distances (n, kinds, 4, g, g) to a box's left, top, right and bottom.
+
+        Distances are from a cell's centre, as shares of the side.
+        """
+        step = sides(fine)
+        far = functional.interpolate(self.coarse(coarse), step, mode="bilinear")
+        x = torch.cat([self.detail(functional.pixel_unshuffle(detail, 2)), self.fine(fine), far], 1)
+        x = functional.relu(self.mix(functional.relu(x)))
+        x = functional.relu(self.last(functional.relu(self.around(x)) + x))
+        return self.score(x), functional.softplus(self.box(x)).view(-1, len(KINDS), 4, *step)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Grids:
+    """What the trunk and the pixels give of a batch."""
+
+    detail: Tensor
+    fine: Tensor
+    coarse: Tensor
+    samples: Tensor
 
 
 class ImageTower(nn.Module):
     """Unit vectors (n, 256) of pixels (n, 3, s, s) of 0..1."""
 
-    def __init__(self, trunk: Trunk, head: ImageHead) -> None:
+    def __init__(self, trunk: Trunk, head: ImageHead, garments: GarmentHead) -> None:
         super().__init__()
-        self.trunk, self.head = trunk, head
+        self.trunk, self.head, self.garments = trunk, head, garments
+
+    def grids(self, pixels: Tensor) -> Grids:
+        """The grids of pixels (n, 3, s, s)."""
+        detail, fine, coarse = self.trunk(normalised(pixels))
+        return Grids(detail=detail, fine=fine, coarse=coarse, samples=small(pixels))
 
     def forward(self, pixels: Tensor) -> Tensor:
         """Unit vectors (n, 256) of pixels (n, 3, s, s)."""
-        fine, coarse = self.trunk(normalised(pixels))
-        out: Tensor = self.head(fine, coarse, small(pixels))
+        grids = self.grids(pixels)
+        out: Tensor = self.head(grids.fine, grids.coarse, grids.samples)
         return out
 
 

@@ -12,8 +12,8 @@ from training.shards import TUNING, VALIDATION
 
 __all__ = ["SHARES", "rows_of", "sampling_weights", "trainable"]
 
-SHARES = {"catalogue": 0.33, "articles": 0.27, "clothing": 0.12, "street": 0.05, "street_box": 0.06, "outfits": 0.015,
-          "outfits_box": 0.015, "attributes": 0.09, "other": 0.05, "drawn": 0.05}  # fmt: skip
+SHARES = {"catalogue": 0.33, "articles": 0.27, "clothing": 0.11, "street": 0.07, "street_box": 0.05, "outfits": 0.02,
+          "outfits_box": 0.01, "attributes": 0.09, "other": 0.05, "drawn": 0.05}  # fmt: skip
 KEYS = {"catalogue": "articleType", "articles": "type", "clothing": "label", "attributes": "category"}
 
 

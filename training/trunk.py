@@ -13,14 +13,16 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-__all__ = ["COARSE", "FINE", "NormedConv", "Trunk", "pretrained_path"]
+__all__ = ["COARSE", "DETAIL", "FINE", "NormedConv", "Trunk", "pretrained_path"]
 
+DETAIL = 40  # channels of the grid with one cell for each 8 pixels
 FINE = 112  # channels of the grid with one cell for each 16 pixels
 COARSE = 1280  # channels of the grid with one cell for each 32 pixels
 EPSILON = 1e-3
 # kernel, stride, expansion, channels, repeats
 STAGES = ((3, 1, 1, 16, 1), (3, 2, 6, 24, 2), (5, 2, 6, 40, 2), (3, 2, 6, 80, 3), (5, 1, 6, FINE, 3), (5, 2, 6, 192, 4),
           (3, 1, 6, 320, 1))  # fmt: skip
+LAST_DETAIL_BLOCK = 4
 LAST_FINE_BLOCK = 10
 
 
@@ -96,15 +98,17 @@ class Trunk(nn.Module):
         for module in (self.stem, *self.blocks[:frozen]):
             module.requires_grad_(False)
 
-    def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
-        """The fine grid (n, 112, s/16, s/16) and the coarse one (n, 1280, s/32, s/32) of pixels (n, 3, s, s)."""
+    def forward(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Grids of pixels (n, 3, s, s): detail (n, 40, s/8, s/8), fine (n, 112, s/16, s/16), coarse (n, 1280, s/32, s/32)."""
         x = functional.relu6(self.stem(x), inplace=True)
-        fine = x
+        detail = fine = x
         for number, block in enumerate(self.blocks):
             x = block(x)
+            if number == LAST_DETAIL_BLOCK:
+                detail = x
             if number == LAST_FINE_BLOCK:
                 fine = x
-        return fine, functional.relu6(self.head(x), inplace=True)
+        return detail, fine, functional.relu6(self.head(x), inplace=True)
 
     def load(self, weights: dict[str, Tensor]) -> None:
         """Take an EfficientNet-Lite0's published state."""

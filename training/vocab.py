@@ -12,9 +12,20 @@ import yaml
 
 from training.cache import Record
 
-__all__ = ["TEMPLATES", "TOP10", "WORN", "Task", "field_tasks", "taxonomy_tasks", "values_of"]
+__all__ = [
+    "TEMPLATES",
+    "TOP10",
+    "WORN",
+    "Task",
+    "field_tasks",
+    "labels_of_sets",
+    "taxonomy_tasks",
+    "taxonomy_values",
+    "values_of",
+]
 
 HERE = Path(__file__).parent
+WEIGHTS = {"type": 1.0, "colour": 0.7, "fabric": 0.2, "fit": 0.15, "length": 0.2, "closure": 0.15, "occasion": 0.1}
 TEMPLATES = ("{}", "a photo of {}", "a photo of a {}", "someone wearing {}", "{}, a fashion photo")
 COLOUR_TEMPLATES = ("{}", "a {} garment", "{} clothes", "the colour {}", "a photo of {}", "a photo of a {}")
 FIELDS = (
@@ -103,12 +114,18 @@ def word_values(record: Record, rules: dict[str, dict[str, dict[str, str]]], gro
     return []
 
 
+def labels_of_sets(path: Path = HERE / "labels.yaml") -> dict[str, Any]:
+    """What the label names of the data sets mean in the taxonomy."""
+    found: dict[str, Any] = yaml.safe_load(path.read_text())
+    return found
+
+
 def taxonomy_values(record: Record, mapping: dict[str, Any], group: str) -> list[str]:
     """The taxonomy's values of a group that the photo's labels state, most certain source first."""
     if record.set == "drawn":
         return values_of(record.labels, group)
     found: list[str] = []
-    for place, names in mapping[group].items():
+    for place, names in mapping.get(group, {}).items():
         set_name, key = place.split(".")
         if set_name == record.set and not (key == "patterns" and record.labels.get("unsure_patterns")):
             found += [names[v] for v in values_of(record.labels, key) if v in names]
@@ -133,7 +150,7 @@ def taxonomy_tasks(records: list[Record], taxonomy: Path, labels: Path = HERE / 
     The labels' own names stand as further prompts of the value that they map to.
     """
     groups = yaml.safe_load(taxonomy.read_text())["groups"]
-    mapping = yaml.safe_load(labels.read_text())
+    mapping = labels_of_sets(labels)
     tasks = []
     for group in groups:
         name = group["name"]
@@ -159,7 +176,7 @@ def taxonomy_tasks(records: list[Record], taxonomy: Path, labels: Path = HERE / 
             if values:
                 rows[n] = [classes.index(v) for v in values]
         tasks.append(Task(name=f"taxonomy.{name}", classes=classes, prompts=prompts, templates=tuple(group["templates"]),
-                          weight={"type": 1.0, "colour": 0.7}.get(name, 0.5), targets=rows, none=none, colour=name == "colour"))  # fmt: skip
+                          weight=WEIGHTS.get(name, 0.5), targets=rows, none=none, colour=name == "colour"))  # fmt: skip
     return tasks + [alias_task(task, mapping) for task in tasks if task.name in ("taxonomy.type", "taxonomy.colour")]
 
 

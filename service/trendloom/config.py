@@ -21,6 +21,7 @@ class Settings:
         model: Name of the model to load.
         models_dir: Folder of models; by default the shipped ones.
         workers: Worker threads; 0 takes one per core.
+        garments: `on` looks for the garments of a photo, `off` takes the whole photo for one.
         k: Smallest number of people that API and pages publish.
         host: Address that `serve` binds.
         port: Port that `serve` binds.
@@ -31,6 +32,7 @@ class Settings:
     model: str = "fashion-lite"
     models_dir: Path | None = None
     workers: int = 0
+    garments: str = "on"
     k: int = 10
     host: str = "127.0.0.1"
     port: int = 8321
@@ -48,6 +50,9 @@ class Settings:
             value = getattr(self, name)
             if not low <= value <= high:
                 raise ConfigError(f"{name}: expected {low} to {high}, got {value}")
+
+        if self.garments not in ("on", "off"):
+            raise ConfigError(f"garments: expected on or off, got {self.garments!r}")
 
     @property
     def threads(self) -> int:

@@ -15,8 +15,11 @@ __all__ = [
     "Box",
     "Counts",
     "Encoder",
+    "Finder",
     "Floats",
     "Item",
+    "MainColour",
+    "Piece",
     "Pixels",
     "Post",
     "Session",
@@ -107,6 +110,30 @@ class Tag:
     sure: bool = True
 
 
+@dataclass(frozen=True, kw_only=True)
+class MainColour:
+    """A colour of a garment's pixels: name, `#rrggbb`, CIE Lab under D65, and share of the garment's pixels, 0..1."""
+
+    name: str
+    hex: str
+    lab: tuple[float, float, float]
+    share: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class Piece:
+    """A part of a photo that was looked at on its own.
+
+    `kind` is what the finder took it for, such as `feet`; the whole photo has none and a score of 1.
+    """
+
+    kind: str
+    score: float
+    box: Box
+    vector: Floats  # (dim,)
+    colours: tuple[MainColour, ...]
+
+
 class Source(Protocol):
     """Where photos come from."""
 
@@ -127,6 +154,9 @@ class Session(Protocol):
 
     def run(self, inputs: dict[str, NDArray[np.generic]]) -> Floats:
         """Returns the tower's output, shape (n, dim) float32."""
+
+    def outputs(self, names: Sequence[str], inputs: dict[str, NDArray[np.generic]]) -> list[Floats]:
+        """Returns the named outputs, in order, float32."""
 
 
 class Encoder(Protocol):
@@ -154,6 +184,13 @@ class Encoder(Protocol):
         """Returns (n, dim) float32, rows L2-normalised; the text as it is, no template."""
 
 
+class Finder(Protocol):
+    """Photos to their vectors and garments."""
+
+    def look(self, batch: Pixels) -> list[list[Piece]]:
+        """Returns the pieces of each prepared photo: the whole photo, then its garments."""
+
+
 class Tagger(Protocol):
     """Embeddings of garments to tags."""
 
@@ -161,5 +198,8 @@ class Tagger(Protocol):
     def taxonomy(self) -> str:
         """Name and version of the taxonomy, such as `trendloom 1`."""
 
-    def tag(self, embeddings: Floats) -> list[list[Tag]]:
-        """Returns the tags of each garment, sure or not, most probable first within a group; (n, dim) in."""
+    def tag(self, embeddings: Floats, kinds: Sequence[str] = ()) -> list[list[Tag]]:
+        """Returns the tags of each garment, sure or not, most probable first within a group; (n, dim) in.
+
+        `kinds` says for each what the finder took it for, empty for a whole photo: its type is one of that kind.
+        """

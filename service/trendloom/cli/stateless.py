@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections import Counter
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from trendloom.cli.door import app, finish, settings
 from trendloom.errors import InputError
+
+if TYPE_CHECKING:
+    from trendloom.types import Tagger
 
 __all__: list[str] = []
 
@@ -24,12 +27,30 @@ Output = Annotated[
 ]
 Format = Annotated[str, typer.Option(help="auto, folder, manifest, tar or files.")]
 Workers = Annotated[int | None, typer.Option(help="Worker threads; by default one per core.", show_default=False)]
+Garments = Annotated[
+    str | None,
+    typer.Option(help="on: find the garments of a photo (default); off: the whole photo alone.", show_default=False),
+]
 ModelName = Annotated[str | None, typer.Option("--model", help="A model that is installed.", show_default=False)]
 
 
 @app.command()
 def tag(
-    paths: Paths, output: Output, format: Format = "auto", workers: Workers = None, model: ModelName = None
+    paths: Paths,
+    output: Output,
+    layers: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--layers",
+            metavar="NAME|FILE.yaml",
+            help="Also tag by prompts that nothing has validated: aesthetics, or a file of your own; repeat it.",
+            show_default=False,
+        ),
+    ] = None,
+    garments: Garments = None,
+    format: Format = "auto",
+    workers: Workers = None,
+    model: ModelName = None,
 ) -> None:
     """Tags photos: a row per image, garment and tag."""
     from trendloom.cli.show import bar
@@ -39,10 +60,19 @@ def tag(
     from trendloom.vision import registry
 
     check_ending(output)
-    source, chosen = open_source(paths, format=format), settings(workers=workers, model=model)
+    source, chosen = open_source(paths, format=format), settings(workers=workers, model=model, garments=garments)
     loaded = registry.load(chosen.model, chosen.models_dir)
+    finder = loaded.finder if chosen.garments == "on" else None
+    tagger: Tagger = loaded.tagger
+    origins: dict[str, str] = {}
+    if layers:
+        from trendloom.vision.layers import add_layers
+
+        tagger, origins = add_layers(loaded, layers, chosen.models_dir)
     with bar("tagging") as progress:
-        counts = tag_to(source, loaded.encoder, loaded.tagger, output, workers=chosen.threads, progress=progress)
+        counts = tag_to(
+            source, loaded.encoder, tagger, output, workers=chosen.threads, progress=progress, origins=origins, finder=finder
+        )  # fmt: skip
     finish(counts, output)
 
 
@@ -92,20 +122,30 @@ def classify(
     model: ModelName = None,
 ) -> None:
     """Classifies photos over your own words (zero-shot): every label ranked per image."""
-    from trendloom.cli.show import bar
+    from trendloom.cli.show import bar, err, status_line
     from trendloom.pipeline.output import check_ending
     from trendloom.pipeline.stateless import classify_to, read_labels
     from trendloom.sources import open_source
     from trendloom.vision import registry
+    from trendloom.vision.labels import split_labels
 
     check_ending(output)
-    names, chosen = read_labels(labels), settings(workers=workers, model=model)
+    written, chosen = read_labels(labels), settings(workers=workers, model=model)
+    names, refused = split_labels(written)
+    for reason in refused.values():
+        err.print(f"trendloom: {reason}", highlight=False, markup=False)
+    if not names:
+        raise InputError(f"{labels.name}: expected at least one label that can be used, all {len(refused)} are refused")
     source = open_source(paths, format=format)
     loaded = registry.load(chosen.model, chosen.models_dir)
     score = loaded.classifier(names, multi_label=multi_label)
     job = "multi" if multi_label else "single"
     with bar("classifying") as progress:
         counts = classify_to(
-            source, loaded.encoder, names, score, output, job=job, workers=chosen.threads, progress=progress
-        )
+            source, loaded.encoder, names, score, output, job=job, workers=chosen.threads, progress=progress, refused=refused
+        )  # fmt: skip
+    if refused:
+        err.print(status_line({"ok": len(names), "refused": len(refused)}, "labels"), highlight=False, markup=False)
     finish(counts, output)
+    if refused:
+        raise typer.Exit(1)

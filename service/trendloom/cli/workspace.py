@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from trendloom.pipeline.ingest import Ingested
     from trendloom.pipeline.views import Views
     from trendloom.store import Workspace
-    from trendloom.types import Encoder, Tagger
+    from trendloom.types import Encoder, Finder, Tagger
 
 __all__ = ["ingest_into", "run_all", "show_trends", "views_of"]
 
@@ -37,6 +37,10 @@ Map = Annotated[
     ),
 ]
 Workers = Annotated[int | None, typer.Option(help="Worker threads; by default one per core.", show_default=False)]
+Garments = Annotated[
+    str | None,
+    typer.Option(help="on: find the garments of a photo (default); off: the whole photo alone.", show_default=False),
+]
 ModelName = Annotated[str | None, typer.Option("--model", help="A model that is installed.", show_default=False)]
 Retry = Annotated[bool, typer.Option("--retry", help="Look again at images that failed before.")]
 AsOf = Annotated[
@@ -62,10 +66,11 @@ def run(
     window: Window = None,
     retry: Retry = False,
     workers: Workers = None,
+    garments: Garments = None,
     model: ModelName = None,
 ) -> None:
     """Runs the whole path: photos in, tags, looks and trends out. Can be stopped and run again."""
-    chosen = settings(workers=workers, model=model)
+    chosen = settings(workers=workers, model=model, garments=garments)
     counts = run_all(src, workspace, chosen, format=format, columns=map, as_of=as_of, window=window, retry=retry)
     finish(counts)
 
@@ -78,12 +83,13 @@ def ingest(
     map: Map = None,
     retry: Retry = False,
     workers: Workers = None,
+    garments: Garments = None,
     model: ModelName = None,
 ) -> None:
     """Takes posts and photos into a workspace, with their tags; `run` also looks for trends."""
     from trendloom.pipeline.ingest import statuses
 
-    chosen = settings(workers=workers, model=model)
+    chosen = settings(workers=workers, model=model, garments=garments)
     with ingest_into(src, workspace, chosen, format=format, columns=map, retry=retry) as (home, _):
         counts = statuses(home)
     finish(counts)
@@ -115,6 +121,7 @@ def ingest_into(
                 workers=chosen.threads,
                 retry=retry,
                 progress=progress,
+                finder=loaded.finder if chosen.garments == "on" else None,
             )
         yield home, found
 
@@ -170,9 +177,9 @@ def views_of(root: Path, chosen: Settings, *, k: int) -> Views:
     from trendloom.store import Workspace
     from trendloom.vision import registry
 
-    def load() -> tuple[Encoder, Tagger]:
+    def load() -> tuple[Encoder, Tagger, Finder | None]:
         loaded = registry.load(chosen.model, chosen.models_dir)
-        return loaded.encoder, loaded.tagger
+        return loaded.encoder, loaded.tagger, loaded.finder if chosen.garments == "on" else None
 
     return Views(Workspace.open(root), load, k=k)
 

@@ -10,7 +10,7 @@ import polars as pl
 
 from trendloom.pipeline.looking import Garment, Seen, look
 from trendloom.store import Workspace, frame
-from trendloom.types import Encoder, Item, Post, Source, Tagger
+from trendloom.types import Encoder, Finder, Item, Post, Source, Tagger
 
 __all__ = ["BATCH", "Ingested", "ingest", "statuses"]
 
@@ -44,6 +44,7 @@ def ingest(
     retry: bool = False,
     batch: int = BATCH,
     progress: Progress = lambda done, total: None,
+    finder: Finder | None = None,
 ) -> Ingested:
     """Looks at every item that the workspace does not hold yet, and commits posts, photos, garments and tags.
 
@@ -58,6 +59,7 @@ def ingest(
         retry: Looks again at photos that failed before.
         batch: Photos per commit.
         progress: Called with items done and items in all.
+        finder: Looks for the garments of a photo; without one the whole photo is the only garment.
     """
     if retry:
         workspace.delete("photos", "status <> 'ok'")
@@ -81,7 +83,7 @@ def ingest(
 
     waiting: list[Seen] = []
     try:
-        for seen in look(new(), encoder, tagger, workers=workers):
+        for seen in look(new(), encoder, tagger, workers=workers, finder=finder):
             waiting.append(seen)
             result.added[seen.status] += 1
             progress(result.known + result.added.total(), result.total)

@@ -12,9 +12,22 @@ import numpy as np
 
 from trendloom.errors import ImageError
 from trendloom.photos import Picture, decode
-from trendloom.types import WHOLE, Box, Encoder, Floats, Item, Status, Tag, Tagger
+from trendloom.types import (
+    WHOLE,
+    Box,
+    Encoder,
+    Finder,
+    Floats,
+    Item,
+    MainColour,
+    Piece,
+    Pixels,
+    Status,
+    Tag,
+    Tagger,
+)
 
-__all__ = ["CHUNK", "Garment", "Seen", "look"]
+__all__ = ["CHUNK", "Garment", "Seen", "garments_of", "look"]
 
 CHUNK = 8  # photos per inference; a fixed size keeps vectors the same wherever a photo stands in the dump
 _AHEAD = 4  # chunks in flight per worker: bounds memory
@@ -22,12 +35,13 @@ _AHEAD = 4  # chunks in flight per worker: bounds memory
 
 @dataclass(frozen=True, kw_only=True)
 class Garment:
-    """A region of a photo: number (0 is the whole photo), box, vector (dim,) float32, tags."""
+    """A region of a photo: number (0 is the whole photo), box, vector (dim,) float32, tags, main colours."""
 
     number: int
     box: Box
     vector: Floats
     tags: list[Tag]
+    colours: tuple[MainColour, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,7 +55,9 @@ class Seen:
     garments: tuple[Garment, ...] = ()
 
 
-def look(items: Iterable[Item], encoder: Encoder, tagger: Tagger | None, *, workers: int) -> Iterator[Seen]:
+def look(
+    items: Iterable[Item], encoder: Encoder, tagger: Tagger | None, *, workers: int, finder: Finder | None = None
+) -> Iterator[Seen]:
     """Yields one `Seen` per item, in order; decoding and inference of several chunks overlap.
 
     Args:
@@ -49,6 +65,7 @@ def look(items: Iterable[Item], encoder: Encoder, tagger: Tagger | None, *, work
         encoder: Shared by the workers.
         tagger: None leaves tags out.
         workers: Threads, each with one chunk at a time.
+        finder: Looks for the garments of a photo; None leaves the whole photo as the only one.
     """
     rest = iter(items)
     chunks = iter(lambda: list(itertools.islice(rest, CHUNK)), [])
@@ -56,7 +73,7 @@ def look(items: Iterable[Item], encoder: Encoder, tagger: Tagger | None, *, work
         waiting: deque[Future[list[Seen]]] = deque()
         try:
             for chunk in chunks:
-                waiting.append(pool.submit(_look_at, chunk, encoder, tagger))
+                waiting.append(pool.submit(_look_at, chunk, encoder, tagger, finder))
                 if len(waiting) >= workers * _AHEAD:
                     yield from waiting.popleft().result()
             while waiting:
@@ -66,7 +83,7 @@ def look(items: Iterable[Item], encoder: Encoder, tagger: Tagger | None, *, work
                 future.cancel()
 
 
-def _look_at(chunk: Sequence[Item], encoder: Encoder, tagger: Tagger | None) -> list[Seen]:
+def _look_at(chunk: Sequence[Item], encoder: Encoder, tagger: Tagger | None, finder: Finder | None) -> list[Seen]:
     seen: list[Seen | None] = [None] * len(chunk)
     prepared, pictures, places = [], [], []
     for place, item in enumerate(chunk):
@@ -80,10 +97,10 @@ def _look_at(chunk: Sequence[Item], encoder: Encoder, tagger: Tagger | None) -> 
         places.append(place)
     if prepared:
         padding = [prepared[0]] * (CHUNK - len(prepared))
-        vectors = encoder.images(np.stack(prepared + padding))[: len(prepared)]  # (n, dim)
-        tags = tagger.tag(vectors) if tagger else [[] for _ in prepared]
-        for place, picture, vector, found in zip(places, pictures, vectors, tags, strict=True):
-            garment = Garment(number=0, box=WHOLE, vector=vector, tags=found)
+        batch = np.stack(prepared + padding)
+        for place, picture, found in zip(
+            places, pictures, garments_of(batch, pictures, encoder, tagger, finder), strict=True
+        ):
             facts = Picture(
                 pixels=picture.pixels[:0],
                 width=picture.width,
@@ -91,5 +108,41 @@ def _look_at(chunk: Sequence[Item], encoder: Encoder, tagger: Tagger | None) -> 
                 sha256=picture.sha256,
                 phash=picture.phash,
             )
-            seen[place] = Seen(item=chunk[place], status="ok", picture=facts, garments=(garment,))
+            seen[place] = Seen(item=chunk[place], status="ok", picture=facts, garments=found)
     return [one for one in seen if one is not None]
+
+
+def garments_of(
+    batch: Pixels, pictures: Sequence[Picture], encoder: Encoder, tagger: Tagger | None, finder: Finder | None
+) -> list[tuple[Garment, ...]]:
+    """Returns the garments of each picture; `batch` holds them prepared, and may hold more."""
+    pieces = _pieces(batch, encoder, finder)[: len(pictures)]
+    flat = [piece for found in pieces for piece in found]
+    tags = iter(tagger.tag(np.stack([p.vector for p in flat]), [p.kind for p in flat]) if tagger else [[]] * len(flat))
+    return [
+        tuple(
+            Garment(number=n, box=_unfitted(p.box, picture), vector=p.vector, tags=next(tags), colours=p.colours)
+            for n, p in enumerate(found)
+        )
+        for picture, found in zip(pictures, pieces, strict=True)
+    ]
+
+
+def _pieces(batch: Pixels, encoder: Encoder, finder: Finder | None) -> list[list[Piece]]:
+    """Returns the pieces of prepared photos; the whole photo alone without a finder."""
+    if finder is not None:
+        return finder.look(batch)
+    return [[Piece(kind="", score=1.0, box=WHOLE, vector=row, colours=())] for row in encoder.images(batch)]
+
+
+def _unfitted(box: Box, picture: Picture) -> Box:
+    """Returns a box of the letterboxed square as shares of the photo."""
+    if box == WHOLE:
+        return WHOLE
+    long_side = max(picture.width, picture.height)
+    across, down = picture.width / long_side, picture.height / long_side
+
+    def put(value: float, side: float) -> float:
+        return min(1.0, max(0.0, (value - (1 - side) / 2) / side))
+
+    return Box(x0=put(box.x0, across), y0=put(box.y0, down), x1=put(box.x1, across), y1=put(box.y1, down))

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 
 import numpy as np
 import polars as pl
 
 from trendloom.errors import InputError
-from trendloom.pipeline.looking import Seen, look
+from trendloom.pipeline.looking import Garment, Seen, look
 from trendloom.pipeline.output import PartWriter
-from trendloom.types import Encoder, Floats, Item, Source, Tagger
+from trendloom.types import Encoder, Finder, Floats, Item, Source, Tagger
 
 __all__ = [
     "EMBED_COLUMNS",
@@ -35,6 +36,8 @@ TAG_COLUMNS: dict[str, pl.DataType] = {
     **dict.fromkeys(("group", "value", "value_id"), pl.String()),
     **dict.fromkeys(("probability", "x0", "y0", "x1", "y1"), pl.Float32()),
     **dict.fromkeys(("model", "taxonomy"), pl.String()),
+    "hex": pl.String(),
+    **dict.fromkeys(("lab_l", "lab_a", "lab_b", "share"), pl.Float32()),
 }
 EMBED_COLUMNS: dict[str, pl.DataType] = {**_HEAD, "embedding": pl.List(pl.Float32())}
 _CLASSIFY_COLUMNS: dict[str, pl.DataType] = {
@@ -43,6 +46,7 @@ _CLASSIFY_COLUMNS: dict[str, pl.DataType] = {
     "probability": pl.Float32(),
     "rank": pl.Int32(),
 }
+MAIN_COLOUR = "main colour"
 _FRAME = 256  # photos per frame
 
 
@@ -83,6 +87,7 @@ def _run(
     *,
     workers: int,
     progress: Progress,
+    finder: Finder | None = None,
 ) -> Counter[str]:
     """Feeds what is seen through `rows` into the writer, each key once; returns the items by status."""
     used = writer.done()
@@ -101,7 +106,7 @@ def _run(
 
     waiting: list[Seen] = []
     try:
-        for seen in look(new(), encoder, tagger, workers=workers):
+        for seen in look(new(), encoder, tagger, workers=workers, finder=finder):
             counts[seen.status] += 1
             waiting.append(seen)
             progress(known + counts.total(), total)
@@ -116,9 +121,20 @@ def _run(
 
 
 def tag_to(
-    source: Source, encoder: Encoder, tagger: Tagger, output: Path, *, workers: int, progress: Progress
+    source: Source,
+    encoder: Encoder,
+    tagger: Tagger,
+    output: Path,
+    *,
+    workers: int,
+    progress: Progress,
+    origins: Mapping[str, str] = MappingProxyType({}),
+    finder: Finder | None = None,
 ) -> Counter[str]:
-    """Writes a row per image, garment and tag; returns the images by status."""
+    """Writes a row per image, garment and tag, and one per main colour; returns the images by status.
+
+    `origins` names the taxonomy of groups that are not the tagger's own.
+    """
     names = {"model": encoder.model, "taxonomy": tagger.taxonomy}
 
     def rows(batch: list[Seen]) -> pl.DataFrame:
@@ -138,17 +154,36 @@ def tag_to(
                         "value": t.value,
                         "value_id": t.value_id,
                         "probability": t.probability,
+                        "taxonomy": origins.get(t.group, tagger.taxonomy),
                     }
                     for t in sure
                 ]
-                if not sure:
+                found += [{**head, **place, **row} for row in _colour_rows(g)]
+                if not sure and not (g.tags and g.colours):
                     found.append({**head, **place})
         return pl.DataFrame(found, schema=TAG_COLUMNS)
 
-    writer = PartWriter(output, {"command": "tag", **names})
-    counts = _run(source, encoder, tagger, writer, rows, workers=workers, progress=progress)
+    stamp = {"command": "tag", **names, "origins": dict(origins), "garments": finder is not None}
+    writer = PartWriter(output, stamp)
+    counts = _run(source, encoder, tagger, writer, rows, workers=workers, progress=progress, finder=finder)
     writer.finish(pl.DataFrame(schema=TAG_COLUMNS))
     return counts
+
+
+def _colour_rows(garment: Garment) -> list[dict[str, object]]:
+    """Returns a row for each main colour of a garment that has tags: measured on its pixels, so without a probability."""
+    if not garment.tags:
+        return []
+    return [
+        {
+            "group": MAIN_COLOUR,
+            "value": colour.name,
+            "hex": colour.hex,
+            **dict(zip(("lab_l", "lab_a", "lab_b"), colour.lab, strict=True)),
+            "share": colour.share,
+        }
+        for colour in garment.colours
+    ]
 
 
 def embed_to(source: Source, encoder: Encoder, output: Path, *, workers: int, progress: Progress) -> Counter[str]:
@@ -209,8 +244,11 @@ def classify_to(
     job: str,
     workers: int,
     progress: Progress,
+    refused: Mapping[str, str] = MappingProxyType({}),
 ) -> Counter[str]:
     """Writes a row per image and label, ranked from 1; returns the images by status.
+
+    A label that was refused has a row too, with the status `refused`, the reason and no probability.
 
     Args:
         source: What to read.
@@ -221,12 +259,15 @@ def classify_to(
         job: What tells this job from another with the same labels.
         workers: Threads.
         progress: Called with items done and in all.
+        refused: Labels that are not asked, and why.
     """
     names = np.array(labels, dtype=object)
+    reasons = [{"status": "refused", "label": label, "error": why} for label, why in refused.items()]
 
     def rows(batch: list[Seen]) -> pl.DataFrame:
         good = [s for s in batch if s.garments]
         bad = [{"key": s.item.key, "status": s.status, "error": s.error} for s in batch if not s.garments]
+        bad += [{"key": s.item.key, **reason} for s in good for reason in reasons]
         frames = [pl.DataFrame(bad, schema=_CLASSIFY_COLUMNS)]
         if good:
             grid = probabilities(np.stack([s.garments[0].vector for s in good]))  # (n, labels)
@@ -246,7 +287,9 @@ def classify_to(
             )
         return pl.concat(frames)
 
-    stamp = {"command": "classify", "model": encoder.model, "labels": list(labels), "job": job}
+    stamp = {
+        "command": "classify", "model": encoder.model, "labels": list(labels), "refused": list(refused), "job": job,
+    }  # fmt: skip
     writer = PartWriter(output, stamp, rows_per_part=500_000)
     counts = _run(source, encoder, None, writer, rows, workers=workers, progress=progress)
     writer.finish(pl.DataFrame(schema=_CLASSIFY_COLUMNS))

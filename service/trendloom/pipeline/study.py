@@ -98,7 +98,7 @@ def study(
     if run == workspace.current_run():
         return run
     phase("looks")
-    tags = workspace.read("tags")
+    tags = _of_garments(workspace.read("tags"))
     looks, assignments = _looks(workspace, photos, posts, tags, threads)
     phase("trends")
     known = photos.select("key", "post_id")
@@ -133,6 +133,13 @@ def study(
         },
     )
     return run
+
+
+def _of_garments(tags: pl.DataFrame) -> pl.DataFrame:
+    """Returns the tags of garments; those of the whole photo stand only where no garment was found in it."""
+    found = tags.filter(pl.col("garment") > 0).select("key").unique()
+    whole = tags.filter(pl.col("garment") == 0).join(found, on="key", how="anti")
+    return pl.concat([whole, tags.filter(pl.col("garment") > 0)])
 
 
 def _identity(workspace: Workspace) -> dict[str, str]:

@@ -15,10 +15,12 @@ from trendloom.errors import ImageError, InputError
 from trendloom.export import publish
 from trendloom.photos import decode
 from trendloom.pipeline.ingest import statuses
+from trendloom.pipeline.looking import garments_of
 from trendloom.pipeline.study import Results, results, vector_index
 from trendloom.pipeline.thumbnails import Thumbnails
 from trendloom.store import Workspace
-from trendloom.types import WHOLE, Box, Encoder, Tag, Tagger
+from trendloom.types import WHOLE, Box, Encoder, Finder, Tag, Tagger
+from trendloom.vision.labels import refuse_labels
 
 __all__ = ["Hit", "Overview", "Photo", "TagResult", "Views"]
 
@@ -92,25 +94,28 @@ class _Facts:
     tags: pl.DataFrame  # key, group, value; sure ones
 
 
+Eyes = tuple[Encoder, Tagger, Finder | None]
+
+
 class Model:
     """The towers that search and tagging need, made on first use."""
 
-    def __init__(self, load: Callable[[], tuple[Encoder, Tagger]]) -> None:
+    def __init__(self, load: Callable[[], Eyes]) -> None:
         self._load, self._lock = load, threading.Lock()
-        self._both: tuple[Encoder, Tagger] | None = None
+        self._eyes: Eyes | None = None
 
-    def get(self) -> tuple[Encoder, Tagger]:
-        """Returns encoder and tagger."""
+    def get(self) -> Eyes:
+        """Returns encoder, tagger, and the finder of garments if there is one."""
         with self._lock:
-            if self._both is None:
-                self._both = self._load()
-            return self._both
+            if self._eyes is None:
+                self._eyes = self._load()
+            return self._eyes
 
 
 class Views:
     """One per process; safe to use from several threads."""
 
-    def __init__(self, workspace: Workspace, model: Callable[[], tuple[Encoder, Tagger]], *, k: int = 10) -> None:
+    def __init__(self, workspace: Workspace, model: Callable[[], Eyes], *, k: int = 10) -> None:
         self._workspace, self._model, self._k = workspace, Model(model), k
         self._lock = threading.Lock()
         self._results: OrderedDict[tuple[str | None, tuple[tuple[str, str], ...]], Results] = OrderedDict()
@@ -322,10 +327,11 @@ class Views:
 
     def search(self, text: str | None = None, image: bytes | None = None, *, n: int = 24) -> list[Hit]:
         """Returns the posts nearest to words or to a photo, nearest first."""
-        encoder, _ = self._model.get()
+        encoder, _, _ = self._model.get()
         if image is not None:
             query = encoder.images(encoder.prepare(decode(image, target=encoder.size).pixels)[None])
         elif text and text.strip():
+            refuse_labels([text], "search: ")
             query = encoder.texts([f"a photo of {text.strip()}"])
         else:
             raise InputError("search: expected words or a photo, got neither")
@@ -356,18 +362,18 @@ class Views:
 
     def tag(self, images: Sequence[tuple[str, bytes]]) -> list[TagResult]:
         """Returns what is seen in each image; an image that cannot be read has its status and no tags."""
-        encoder, tagger = self._model.get()
+        encoder, tagger, finder = self._model.get()
         found = []
         for name, data in images:
             try:
-                pixels = encoder.prepare(decode(data, target=encoder.size).pixels)
+                picture = decode(data, target=encoder.size)
+                pixels = encoder.prepare(picture.pixels)
             except ImageError as reason:
                 found.append(TagResult(key=name, status=reason.status, error=str(reason), tags=[]))
                 continue
-            tags = tagger.tag(encoder.images(pixels[None]))[0]
-            found.append(
-                TagResult(key=name, status="ok", error=None, tags=[(0, WHOLE, tag) for tag in tags if tag.sure])
-            )
+            (garments,) = garments_of(pixels[None], [picture], encoder, tagger, finder)
+            tags = [(g.number, g.box, tag) for g in garments for tag in g.tags if tag.sure]
+            found.append(TagResult(key=name, status="ok", error=None, tags=tags))
         return found
 
     # ---- photos, read-only, from SRC alone

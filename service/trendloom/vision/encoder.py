@@ -8,16 +8,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Generic, TypeVar
 
 import numpy as np
-from PIL import Image
 
 from trendloom.artifacts import ModelCard
 from trendloom.errors import ArtifactError, InputError
 from trendloom.types import Floats, Pixels, Session
+from trendloom.vision.fitting import fit_photo, letterbox
 
 if TYPE_CHECKING:
     from tokenizers import Tokenizer
 
-__all__ = ["ClipEncoder", "letterbox"]
+__all__ = ["ClipEncoder", "Lazy", "letterbox"]
 
 IMAGE_CHUNK = 16  # photos in one call of the tower: larger gains nothing on a CPU and costs memory
 TEXT_CHUNK = 64
@@ -27,31 +27,7 @@ _NORM_TOLERANCE = 0.02
 T = TypeVar("T")
 
 
-def letterbox(pixels: Pixels, size: int, fill: tuple[int, int, int] = (255, 255, 255)) -> Pixels:
-    """Returns the photo (h, w, 3) on a square, (size, size, 3) uint8.
-
-    The long side becomes `size`, the short side `round(short * size / long)` and at least 1,
-    by antialiased bicubic; it lies at `(size - side) // 2` on a ground of `fill`.
-
-    Raises:
-        InputError: not an RGB photo of uint8 with at least one pixel.
-    """
-    if pixels.dtype != np.uint8 or pixels.ndim != 3 or pixels.shape[2] != 3 or pixels.size == 0:
-        raise InputError(f"expected RGB pixels (h, w, 3) uint8, got {pixels.shape} {pixels.dtype}")
-    height, width = pixels.shape[:2]
-    long_side = max(height, width)
-    inner = (max(1, round(width * size / long_side)), max(1, round(height * size / long_side)))
-    photo = Image.fromarray(np.ascontiguousarray(pixels))
-    if inner != (width, height):
-        photo = photo.resize(inner, Image.Resampling.BICUBIC)
-    if inner == (size, size):
-        return np.asarray(photo, dtype=np.uint8)
-    canvas = Image.new("RGB", (size, size), fill)
-    canvas.paste(photo, ((size - inner[0]) // 2, (size - inner[1]) // 2))
-    return np.asarray(canvas, dtype=np.uint8)
-
-
-class _Lazy(Generic[T]):
+class Lazy(Generic[T]):
     """Something built on first use, once, whichever worker asks first."""
 
     def __init__(self, build: Callable[[], T]) -> None:
@@ -89,9 +65,9 @@ class ClipEncoder:
 
     def __init__(self, card: ModelCard, *, image: Callable[[], Session], text: Callable[[], Session]) -> None:
         self._card = card
-        self._image = _Lazy(image)
-        self._text = _Lazy(text)
-        self._tokenizer = _Lazy(lambda: _load_tokenizer(card.folder / "tokenizer.json"))
+        self._image = Lazy(image)
+        self._text = Lazy(text)
+        self._tokenizer = Lazy(lambda: _load_tokenizer(card.folder / "tokenizer.json"))
 
     @property
     def model(self) -> str:
@@ -115,7 +91,7 @@ class ClipEncoder:
 
     def prepare(self, pixels: Pixels) -> Pixels:
         """Returns one photo (h, w, 3) as the tower wants it, (size, size, 3) uint8."""
-        return letterbox(pixels, self._card.image_size, self._card.fill)
+        return fit_photo(pixels, self._card)
 
     def images(self, batch: Pixels) -> Floats:
         """Returns (n, dim) float32, rows L2-normalised, of prepared photos (n, size, size, 3) uint8.
@@ -149,11 +125,13 @@ class ClipEncoder:
         # a lone surrogate is no character: it would stop the tokenizer
         clean = [line[:MAX_CHARACTERS].encode("utf-8", "replace").decode("utf-8") for line in lines]
         tokens = [(row.ids, row.attention_mask) for row in self._tokenizer.get().encode_batch(clean)]
+        spec = self._card.text
         by_length = sorted(range(len(lines)), key=lambda n: len(tokens[n][0]))
         for start in range(0, len(lines), TEXT_CHUNK):
             rows = by_length[start : start + TEXT_CHUNK]
-            width = max(1, *(len(tokens[n][0]) for n in rows))
+            width = spec.context_length or max(1, *(len(tokens[n][0]) for n in rows))
             ids, mask = np.zeros((2, len(rows), width), dtype=np.int64)
+            ids += spec.pad_id
             for at, n in enumerate(rows):
                 ids[at, : len(tokens[n][0])], mask[at, : len(tokens[n][1])] = tokens[n]
             found[rows] = self._checked(self._text.get().run({"input_ids": ids, "attention_mask": mask}), len(rows))

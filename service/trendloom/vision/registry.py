@@ -12,10 +12,12 @@ from trendloom.errors import InputError
 from trendloom.taxonomy import Taxonomy, load_taxonomy
 from trendloom.types import Floats, Session
 from trendloom.vision.classifier import label_vectors, probabilities
-from trendloom.vision.encoder import ClipEncoder
+from trendloom.vision.encoder import ClipEncoder, Lazy
+from trendloom.vision.garments import GarmentFinder, GarmentSettings
+from trendloom.vision.layers import check_prompts
 from trendloom.vision.tagger import PromptTagger, make_prompt_vectors, prompt_vectors, save_prompt_vectors
 
-__all__ = ["DEFAULT_MODEL", "Model", "installed", "load", "write_prompts"]
+__all__ = ["DEFAULT_MODEL", "Model", "installed", "load", "open_model", "write_prompts"]
 
 DEFAULT_MODEL = "fashion-lite"
 
@@ -27,6 +29,7 @@ class Model:
     card: ModelCard
     taxonomy: Taxonomy
     encoder: ClipEncoder
+    finder: GarmentFinder | None = None  # of a model that finds garments
     _lock: threading.Lock = field(default_factory=threading.Lock, repr=False, compare=False)
     _taggers: list[PromptTagger] = field(default_factory=list, repr=False, compare=False)
 
@@ -81,7 +84,7 @@ def load(name: str = DEFAULT_MODEL, models_dir: Path | None = None, threads: int
     """
     if threads < 1:
         raise InputError(f"expected at least 1 thread, got {threads}")
-    return _open(find_model(name, models_dir), taxonomy_path(models_dir), threads)
+    return open_model(find_model(name, models_dir), taxonomy_path(models_dir), threads)
 
 
 def write_prompts(model_dir: Path) -> Path:
@@ -92,19 +95,34 @@ def write_prompts(model_dir: Path) -> Path:
     Raises:
         ArtifactError: the model or the taxonomy cannot be read.
     """
-    model = _open(model_dir, taxonomy_path(model_dir.parent), 1)
+    model = open_model(model_dir, taxonomy_path(model_dir.parent))
     vectors = make_prompt_vectors(model.encoder, model.taxonomy, model.card)
     return save_prompt_vectors(vectors, model.taxonomy, model.card)
 
 
-def _open(folder: Path, taxonomy: Path, threads: int) -> Model:
+def open_model(folder: Path, taxonomy: Path, threads: int = 1) -> Model:
+    """Returns the model in a folder, installed or not yet; `threads` is what one call of a tower may use.
+
+    Raises:
+        ArtifactError: the card or the taxonomy cannot be read.
+        InputError: the taxonomy asks for something about people.
+    """
     card = load_card(folder)
-    encoder = ClipEncoder(
-        card,
-        image=lambda: _session(folder / "image.onnx", threads),
-        text=lambda: _session(folder / "text.onnx", threads),
-    )
-    return Model(card=card, taxonomy=load_taxonomy(taxonomy), encoder=encoder)
+    image = Lazy(lambda: _session(folder / "image.onnx", threads))  # one for the whole photo and for its garments
+    encoder = ClipEncoder(card, image=image.get, text=lambda: _session(folder / "text.onnx", threads))
+    settings = GarmentSettings.of(card)
+    finder = None
+    if settings is not None:
+        finder = GarmentFinder(
+            settings,
+            size=card.image_size,
+            image=image.get,
+            find=lambda: _session(folder / "find.onnx", threads),
+            region=lambda: _session(folder / "region.onnx", threads),
+        )
+    known = load_taxonomy(taxonomy)
+    check_prompts(known, taxonomy.name)
+    return Model(card=card, taxonomy=known, encoder=encoder, finder=finder)
 
 
 def _session(path: Path, threads: int) -> Session:

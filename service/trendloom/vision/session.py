@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -52,12 +53,24 @@ class OnnxSession:
         Raises:
             ArtifactError: the graph takes other inputs or gives another output than a tower does.
         """
+        (found,) = self.outputs(["embedding"], inputs)
+        if found.ndim != 2:
+            raise ArtifactError(f"{self._place}: expected rows of float32, got an array of shape {found.shape}")
+        return found
+
+    def outputs(self, names: Sequence[str], inputs: dict[str, NDArray[np.generic]]) -> list[Floats]:
+        """Returns the named outputs, in order, float32.
+
+        Raises:
+            ArtifactError: the graph takes other inputs or gives other outputs.
+        """
         try:
-            (found,) = self._session.run(["embedding"], inputs)
+            found: list[Floats] = self._session.run(list(names), inputs)
         except Exception as exc:  # as above
             raise ArtifactError(
                 f"{self._place}: expected a tower's inputs and output, onnxruntime says: {exc}"
             ) from exc
-        if not isinstance(found, np.ndarray) or found.dtype != np.float32 or found.ndim != 2:
-            raise ArtifactError(f"{self._place}: expected rows of float32, got {type(found).__name__}")
+        for one in found:
+            if not isinstance(one, np.ndarray) or one.dtype != np.float32:
+                raise ArtifactError(f"{self._place}: expected rows of float32, got {type(one).__name__}")
         return found

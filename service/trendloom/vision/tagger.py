@@ -7,7 +7,7 @@ import json
 import os
 import zipfile
 import zlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -16,11 +16,13 @@ from trendloom.artifacts import ModelCard, TagCalibration
 from trendloom.errors import ArtifactError
 from trendloom.taxonomy import Group, Taxonomy
 from trendloom.types import Encoder, Floats, Tag
+from trendloom.vision.garments import GarmentSettings
 
 __all__ = ["PromptTagger", "find_prompt_vectors", "make_prompt_vectors", "prompt_vectors", "save_prompt_vectors"]
 
 PROMPTS = "prompts.npz"
 _NOT_UNLIKELY = 0.25  # a second value of a group is worth counting from here on: photos show several garments
+_FINDER_ERRS = 0.02  # what a type of another kind counts where the finder says what kind a garment is
 TYPE = "type"
 
 
@@ -38,7 +40,9 @@ class PromptTagger:
         self._card = card
         self._vectors: dict[str, Floats] = {}
         self._calibration: dict[str, TagCalibration] = {}
-        for group in taxonomy.groups:
+        known = _calibrated(taxonomy, card)  # a group that the card does not know is not asked
+        self._asked = tuple(g for g in known if g.name == TYPE or _calibration(card, g).validated)
+        for group in known:
             self._calibration[group.name] = _calibration(card, group)
             rows = vectors.get(group.name)
             shape = (len(group.values) + bool(group.none), card.dim)
@@ -46,6 +50,7 @@ class PromptTagger:
                 got = "none" if rows is None else str(rows.shape)
                 raise ArtifactError(f"{group.name}: expected prompt vectors {shape}, got {got}; write them again")
             self._vectors[group.name] = rows
+        self._allowed = _allowed(taxonomy.group(TYPE), card)
 
     @property
     def taxonomy(self) -> str:
@@ -61,15 +66,19 @@ class PromptTagger:
         odds = np.exp(logits - logits.max(axis=1, keepdims=True))
         return np.asarray(odds / odds.sum(axis=1, keepdims=True), dtype=np.float32)
 
-    def tag(self, embeddings: Floats) -> list[list[Tag]]:
+    def tag(self, embeddings: Floats, kinds: Sequence[str] = ()) -> list[list[Tag]]:
         """Returns the tags of each garment, groups in the taxonomy's order, most probable first within a group.
 
         A value is given at the group's threshold. Where `none` of the types is likelier than every type there is
-        no garment and so no tag; the other groups are asked where they fit the likeliest type.
+        no garment and so no tag; the other groups are asked where they fit the likeliest type. Where a garment was
+        found as some kind, the types of other kinds share what is left to a finder's mistake.
         """
         if not len(embeddings):
             return []
-        chances = {group.name: self.probabilities(embeddings, group.name) for group in self._taxonomy.groups}
+        chances = {group.name: self.probabilities(embeddings, group.name) for group in self._asked}
+        if any(kinds):
+            allowed = chances[TYPE] * np.stack([self._allowed[kind] for kind in kinds])
+            chances[TYPE] = allowed / allowed.sum(axis=1, keepdims=True)
         types = self._taxonomy.group(TYPE)
         best = chances[TYPE].argmax(axis=1)
         found: list[list[Tag]] = []
@@ -77,7 +86,7 @@ class PromptTagger:
             tags: list[Tag] = []
             if winner < len(types.values):
                 kind = types.values[winner].value
-                for group in self._taxonomy.groups:
+                for group in self._asked:
                     if group.name == TYPE or group.fits(kind):
                         tags += self._over_threshold(group, chances[group.name][n])
             found.append(tags)
@@ -106,6 +115,18 @@ class PromptTagger:
         ]
 
 
+def _allowed(types: Group, card: ModelCard) -> dict[str, Floats]:
+    """Returns for each kind of garment how much each type (and `none`) counts; everything for a whole photo."""
+    names = [value.value for value in types.values]
+    rows = {"": np.ones(len(names) + bool(types.none), dtype=np.float32)}
+    settings = GarmentSettings.of(card)
+    for kind, its_types in settings.kinds.items() if settings else ():
+        row = np.full_like(rows[""], _FINDER_ERRS)
+        row[[n for n, name in enumerate(names) if name in its_types]] = 1.0
+        rows[kind] = row
+    return rows
+
+
 def make_prompt_vectors(encoder: Encoder, taxonomy: Taxonomy, card: ModelCard) -> dict[str, Floats]:
     """Returns per group (values [+ 1 for none], dim) float32, rows L2-normalised: the mean of each value's prompts.
 
@@ -113,7 +134,7 @@ def make_prompt_vectors(encoder: Encoder, taxonomy: Taxonomy, card: ModelCard) -
     """
     sentences: dict[str, int] = {}
     places: dict[str, list[list[int]]] = {}
-    for group in taxonomy.groups:
+    for group in _calibrated(taxonomy, card):
         templates = _templates(card, group)
         rows = [value.prompts for value in group.values] + ([group.none] if group.none else [])
         places[group.name] = [
@@ -146,7 +167,7 @@ def find_prompt_vectors(taxonomy: Taxonomy, card: ModelCard) -> dict[str, Floats
         with path.open("rb") as stream, np.load(stream, allow_pickle=False) as stored:
             if str(stored["key"]) != _key(taxonomy, card):
                 return None
-            return {group.name: stored[f"vectors.{group.name}"].astype(np.float32) for group in taxonomy.groups}
+            return {g.name: stored[f"vectors.{g.name}"].astype(np.float32) for g in _calibrated(taxonomy, card)}
     except (OSError, ValueError, TypeError, KeyError, EOFError, zipfile.BadZipFile, zlib.error) as exc:
         raise ArtifactError(f"{card.name}/{PROMPTS}: expected prompt vectors, got a damaged file ({exc})") from exc
 
@@ -173,10 +194,15 @@ def _key(taxonomy: Taxonomy, card: ModelCard) -> str:
         "tower": [card.files[name].sha256 for name in ("text.onnx", "tokenizer.json")],
         "groups": [
             [group.name, _templates(card, group), [value.prompts for value in group.values], group.none]
-            for group in taxonomy.groups
+            for group in _calibrated(taxonomy, card)
         ],
     }
     return hashlib.sha256(json.dumps(said, ensure_ascii=True).encode()).hexdigest()
+
+
+def _calibrated(taxonomy: Taxonomy, card: ModelCard) -> tuple[Group, ...]:
+    """Returns the groups that the card calibrates, and the types, which it must."""
+    return tuple(g for g in taxonomy.groups if g.name == TYPE or g.name in card.calibration.tags)
 
 
 def _calibration(card: ModelCard, group: Group) -> TagCalibration:

@@ -1,0 +1,178 @@
+"""Garments of a photo, found on the tower's own grids: boxes, vectors, main colours."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from trendloom.artifacts import ModelCard
+from trendloom.errors import ArtifactError, InputError
+from trendloom.types import Box, Floats, MainColour, Piece, Pixels, Session
+from trendloom.vision.colours import ColourNames, main_colours
+from trendloom.vision.encoder import Lazy
+
+__all__ = ["GarmentFinder", "GarmentSettings", "overlap", "regions"]
+
+GRIDS = ("detail", "fine", "coarse", "samples")
+WHOLE_SQUARE = Box(x0=0.0, y0=0.0, x1=1.0, y1=1.0)
+CHUNK = 8  # photos in one call: the grids of more would not stay in the cache
+_MOST = 8  # garments of one photo
+_SOFT = 0.5  # power of the attention that weighs pixels: the attention itself sits on a few spots
+_FAINT = 0.05  # of the strongest weight; below it a pixel is ground
+
+
+@dataclass(frozen=True, kw_only=True)
+class GarmentSettings:
+    """What the card says of finding garments.
+
+    Attributes:
+        kinds: In the order of the graph's scores, each with the types of the taxonomy that it may be.
+        thresholds: The least score per kind.
+        overlap: Of two boxes of one kind that overlap by more (intersection over union) the better stays.
+        contest: The same for boxes of different kinds.
+        colours: Lab centres of the colour names.
+    """
+
+    kinds: Mapping[str, tuple[str, ...]]
+    thresholds: Mapping[str, float]
+    overlap: float
+    contest: float
+    colours: ColourNames = field(repr=False)
+
+    @classmethod
+    def of(cls, card: ModelCard) -> GarmentSettings | None:
+        """Returns the settings of a card, or None for a model that finds no garments.
+
+        Raises:
+            ArtifactError: the card's section is not of the expected form.
+        """
+        raw = card.garments
+        if not raw:
+            return None
+        try:
+            kinds = {str(kind): tuple(map(str, types)) for kind, types in raw["kinds"].items()}
+            return cls(
+                kinds=kinds,
+                thresholds={kind: float(raw["thresholds"][kind]) for kind in kinds},
+                overlap=float(raw["overlap"]),
+                contest=float(raw["contest"]),
+                colours=ColourNames.of(
+                    {str(n): (float(a), float(b), float(c)) for n, (a, b, c) in raw["colours"].items()}
+                ),
+            )
+        except (KeyError, TypeError, ValueError, AttributeError) as exc:
+            raise ArtifactError(
+                f"{card.identity}: garments: expected kinds, thresholds, overlap, contest and colours, got {exc!r}"
+            ) from exc
+
+
+class GarmentFinder:
+    """Photos to their whole-photo vectors and garments; graphs are loaded when first needed, workers may share it."""
+
+    def __init__(
+        self,
+        settings: GarmentSettings,
+        *,
+        size: int,
+        image: Callable[[], Session],
+        find: Callable[[], Session],
+        region: Callable[[], Session],
+    ) -> None:
+        self._settings, self._size = settings, size
+        self._image, self._find, self._region = Lazy(image), Lazy(find), Lazy(region)
+
+    def look(self, batch: Pixels) -> list[list[Piece]]:
+        """Returns each photo's pieces: the whole photo, then its garments, best first.
+
+        Boxes are shares of the prepared square; vectors are unit rows of the joint space.
+
+        Raises:
+            InputError: photos that were not prepared.
+            ArtifactError: a graph cannot be loaded or gives something else.
+        """
+        size = self._size
+        if batch.dtype != np.uint8 or batch.ndim != 4 or batch.shape[1:] != (size, size, 3):
+            raise InputError(f"expected prepared photos (n, {size}, {size}, 3) uint8, got {batch.shape} {batch.dtype}")
+        pieces: list[list[Piece]] = []
+        for start in range(0, len(batch), CHUNK):
+            pieces += self._look(np.ascontiguousarray(batch[start : start + CHUNK]))
+        return pieces
+
+    def _look(self, batch: Pixels) -> list[list[Piece]]:
+        whole, *grids = self._image.get().outputs(("embedding", *GRIDS), {"pixels": batch})
+        detail, fine, coarse, samples = grids
+        inputs: dict[str, NDArray[np.generic]] = {"detail": detail, "fine": fine, "coarse": coarse}
+        scores, boxes = self._find.get().outputs(("scores", "boxes"), inputs)
+        chosen = [self._chosen(s, b) for s, b in zip(scores, boxes, strict=True)]
+        places = [[("", 1.0, WHOLE_SQUARE), *found] for found in chosen]
+        of = np.repeat(np.arange(len(batch)), [len(found) for found in places])
+        flat = [place for found in places for place in found]
+        region = regions([box for _, _, box in flat], fine.shape[2])
+        inputs = {"fine": fine[of], "coarse": coarse[of], "samples": samples[of], "region": region}
+        vectors, attention = self._region.get().outputs(("embedding", "attention"), inputs)
+        made: list[list[Piece]] = [[] for _ in range(len(batch))]
+        for n, (kind, score, box) in enumerate(flat):
+            photo = int(of[n])
+            made[photo].append(
+                Piece(
+                    kind=kind,
+                    score=score,
+                    box=box,
+                    vector=vectors[n] if kind else whole[photo],
+                    colours=self._colours(samples[photo], attention[n], box),
+                )
+            )
+        return made
+
+    def _chosen(self, scores: Floats, boxes: Floats) -> list[tuple[str, float, Box]]:
+        """Returns kind, score and box of a photo's garments, best first, from scores (k, g, g) and boxes (k, 4, g, g)."""
+        found: list[tuple[str, float, Box]] = []
+        candidates = []
+        for k, kind in enumerate(self._settings.kinds):
+            for y, x in zip(*np.nonzero(scores[k] >= self._settings.thresholds[kind]), strict=True):
+                candidates.append((float(scores[k, y, x]), kind, boxes[k, :, y, x]))
+        for score, kind, corners in sorted(candidates, key=lambda c: -c[0]):
+            x0, y0, x1, y1 = (float(v) for v in np.clip(corners, 0, 1))
+            if x1 - x0 <= 0 or y1 - y0 <= 0:
+                continue
+            box = Box(x0=x0, y0=y0, x1=x1, y1=y1)
+            if all(
+                overlap(box, other) <= (self._settings.overlap if kind == its else self._settings.contest)
+                for its, _, other in found
+            ):
+                found.append((kind, score, box))
+            if len(found) == _MOST:
+                break
+        return found
+
+    def _colours(self, samples: Floats, attention: Floats, box: Box) -> tuple[MainColour, ...]:
+        """Returns the main colours of samples (3, h, w) where the tower looked, within a box."""
+        height, width = attention.shape
+        weight = np.power(attention / max(float(attention.max()), 1e-12), _SOFT)
+        weight[weight < _FAINT] = 0
+        x, y = (np.arange(width) + 0.5) / width, (np.arange(height) + 0.5) / height
+        weight *= ((y >= box.y0) & (y <= box.y1))[:, None] & ((x >= box.x0) & (x <= box.x1))[None]
+        return main_colours(samples.reshape(3, -1).T, weight.ravel(), self._settings.colours)
+
+
+def overlap(a: Box, b: Box) -> float:
+    """Returns intersection over union, 0 to 1."""
+    across, down = min(a.x1, b.x1) - max(a.x0, b.x0), min(a.y1, b.y1) - max(a.y0, b.y0)
+    if across <= 0 or down <= 0:
+        return 0.0
+    inner = across * down
+    return inner / ((a.x1 - a.x0) * (a.y1 - a.y0) + (b.x1 - b.x0) * (b.y1 - b.y0) - inner)
+
+
+def regions(boxes: list[Box], cells: int) -> Floats:
+    """Returns how much of each cell of a grid a box covers, (n, 1, cells, cells) float32, the fullest cell 1."""
+    edge = np.arange(cells + 1) / cells
+    corners = np.array([(b.x0, b.y0, b.x1, b.y1) for b in boxes], dtype=np.float64).reshape(-1, 4)
+    x = np.clip(np.minimum(corners[:, 2:3], edge[1:]) - np.maximum(corners[:, :1], edge[:-1]), 0, None)
+    y = np.clip(np.minimum(corners[:, 3:4], edge[1:]) - np.maximum(corners[:, 1:2], edge[:-1]), 0, None)
+    cover = y[:, :, None] * x[:, None, :]
+    cover /= np.maximum(cover.max(axis=(1, 2), keepdims=True), 1e-9)
+    return np.asarray(cover[:, None], dtype=np.float32)

@@ -1,0 +1,122 @@
+"""What the card says of finding garments: kinds and their types, the least score, and centres of colour names."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import yaml
+from numpy.typing import NDArray
+
+from training.cache import Cache
+from training.garments import KINDS, Garment, kind_of
+from training.measures import Floats
+from training.prepared import prepare
+from training.shards import TUNING, VALIDATION
+from training.views import known_garments, on_square
+from training.vocab import Task
+from trendloom.types import Box, Piece
+from trendloom.vision.colours import ColourNames, lab_of
+from trendloom.vision.garments import GarmentFinder, GarmentSettings, overlap
+from trendloom.vision.session import OnnxSession
+
+__all__ = ["fit_finding", "settings_of"]
+
+OVERLAP, CONTEST = 0.45, 0.75
+MOST_FALSE = 0.35  # garments a photo that overlap nothing labelled
+GRID = np.round(np.arange(0.15, 0.71, 0.025), 3)
+COLOUR_PHOTOS = 60  # of each colour
+
+
+def kinds_of(taxonomy: Path) -> dict[str, list[str]]:
+    """The types of the taxonomy that each kind may be."""
+    groups = yaml.safe_load(taxonomy.read_text())["groups"]
+    types = [v["value"] for g in groups if g["name"] == "type" for v in g["values"]]
+    return {kind: [t for t in types if KINDS[kind_of(t, taxonomy)] == kind] for kind in KINDS}
+
+
+def colour_centres(cache: Cache, task: Task, seed: int = 0) -> dict[str, list[float]]:
+    """The median Lab of cut-out training products of each colour; what has no one colour is left out."""
+    rng, found = np.random.default_rng(seed), dict[str, list[float]]()
+    for number, name in enumerate(task.classes):
+        rows = [n for n, classes in task.targets.items() if classes == [number] and cache.records[n].cut
+                and cache.records[n].set != "drawn" and cache.records[n].bucket not in (TUNING, VALIDATION)]  # fmt: skip
+        middles = []
+        for row in rng.permutation(rows)[:COLOUR_PHOTOS]:
+            opaque = cache.content(int(row))[cache.alpha(int(row)) > 200]
+            middles.append(np.median(lab_of(opaque[::7].astype(np.float32) / 255), axis=0))
+        if len(middles) >= 5 and name not in ("multicolour", "none"):
+            found[name] = [round(float(v), 1) for v in np.median(middles, axis=0)]
+    return found
+
+
+def settings_of(card: dict[str, Any], least: float | None = None) -> GarmentSettings:
+    """The settings in a card's section, perhaps with another least score."""
+    return GarmentSettings(
+        kinds={k: tuple(v) for k, v in card["kinds"].items()},
+        thresholds={k: least or v for k, v in card["thresholds"].items()},
+        overlap=card["overlap"], contest=card["contest"], colours=ColourNames.of(card["colours"]),
+    )  # fmt: skip
+
+
+def boxed_photos(
+    data: Path, cache: Cache, bucket: int, size: int, taxonomy: Path
+) -> tuple[NDArray[np.uint8], list[list[Garment]], list[list[Box]]]:
+    """Prepared street photos with boxes, their garments, and every labelled box, as shares of the square."""
+    _, boxed = known_garments(cache, taxonomy)
+    rows = [n for n, r in enumerate(cache.records) if r.set == "street" and r.bucket == bucket and r.boxes]
+    wanted, every = [], []
+    for n in rows:
+        r = cache.records[n]
+        wanted.append(on_square(boxed[n], r.width, r.height))
+        all_of = [Garment(kind=0, box=(x0, y0, x1, y1), row=-1) for _, x0, y0, x1, y1 in r.boxes]
+        every.append(
+            [Box(x0=b[0], y0=b[1], x1=b[2], y1=b[3]) for b in (g.box for g in on_square(all_of, r.width, r.height))]
+        )
+    return prepare(data, cache, rows, size), wanted, every
+
+
+def found_share(
+    pieces: list[list[Piece]], wanted: list[list[Garment]], every: list[list[Box]], least: float
+) -> tuple[float, float, Floats]:
+    """Recall of garments by kind and overlap of .3, false garments a photo, and recall of each kind."""
+    hits, totals, false = np.zeros(len(KINDS)), np.zeros(len(KINDS)), 0
+    for of, garments, boxes in zip(pieces, wanted, every, strict=True):
+        kept = [p for p in of if p.kind and p.score >= least]
+        false += sum(all(overlap(p.box, b) < 0.2 for b in boxes) for p in kept)
+        for g in garments:
+            box = Box(x0=g.box[0], y0=g.box[1], x1=g.box[2], y1=g.box[3])
+            totals[g.kind] += 1
+            hits[g.kind] += any(p.kind == KINDS[g.kind] and overlap(p.box, box) >= 0.3 for p in kept)
+    return float(hits.sum() / totals.sum()), false / len(pieces), np.asarray(hits / np.maximum(totals, 1), np.float32)
+
+
+def fit_finding(
+    data: Path, cache: Cache, folder: Path, *, size: int, taxonomy: Path, colour: Task
+) -> tuple[dict[str, Any], dict[str, Any]]:
+    """The card's section, and what it reaches on the tuning and validation photos.
+
+    The least score is the smallest at which tuning photos show no more false garments than is allowed.
+    """
+    section: dict[str, Any] = {"kinds": kinds_of(taxonomy), "thresholds": dict.fromkeys(KINDS, float(GRID[0])), "overlap": OVERLAP,
+                               "contest": CONTEST, "colours": colour_centres(cache, colour)}  # fmt: skip
+    image, find, region = (OnnxSession(folder / name, threads=2) for name in ("image.onnx", "find.onnx", "region.onnx"))
+    finder = GarmentFinder(
+        settings_of(section), size=size, image=lambda: image, find=lambda: find, region=lambda: region
+    )
+    scores: dict[str, Any] = {}
+    for title, bucket in (("tuning", TUNING), ("validation", VALIDATION)):
+        pixels, wanted, every = boxed_photos(data, cache, bucket, size, taxonomy)
+        pieces = finder.look(pixels)
+        if title == "tuning":
+            table = [(float(t), *found_share(pieces, wanted, every, float(t))[:2]) for t in GRID]
+            least = next((t for t, _, false in table if false <= MOST_FALSE), float(GRID[-1]))
+            section["thresholds"] = dict.fromkeys(KINDS, least)
+            print(
+                "least score, recall, false a photo:", [(t, round(r, 3), round(f, 3)) for t, r, f in table], flush=True
+            )
+        recall, false, by_kind = found_share(pieces, wanted, every, least)
+        scores[title] = {"photos": len(pixels), "recall": round(recall, 3), "false": round(false, 3),
+                         "by_kind": {k: round(float(v), 3) for k, v in zip(KINDS, by_kind, strict=True)}}  # fmt: skip
+    return section, scores
