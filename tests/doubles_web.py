@@ -14,7 +14,8 @@ import polars as pl
 from PIL import Image, ImageDraw
 
 from trendloom.errors import InputError
-from trendloom.types import Box, Tag
+from trendloom.pipeline.thumbnails import heat_png
+from trendloom.types import Box, MainColour, Tag
 
 __all__ = ["FakeViews", "Hit", "Overview", "Photo", "TagResult", "photo_bytes"]
 
@@ -95,6 +96,8 @@ class TagResult:
     status: str
     error: str | None
     tags: list[tuple[int, Box, Tag]]
+    colours: dict[int, tuple[MainColour, ...]]
+    heats: dict[int, bytes]
 
 
 def photo_bytes(colour: tuple[int, int, int], pattern: str = "plain", size: tuple[int, int] = (360, 480)) -> bytes:
@@ -339,7 +342,7 @@ class FakeViews:
             return None
         return photo_bytes(_COLOURS[parts[0]], parts[1], (px * 3 // 4, px))
 
-    def tag(self, images: Sequence[tuple[str, bytes]]) -> list[TagResult]:
+    def tag(self, images: Sequence[tuple[str, bytes]], *, heat: bool = False) -> list[TagResult]:
         results = []
         for key, data in images:
             status = self._look(data)
@@ -355,5 +358,15 @@ class FakeViews:
                 for g, v, i, p in tags
             ]
             error = None if status == "ok" else "expected an image (JPEG, PNG), got something else"
-            results.append(TagResult(key=key, status=status, error=error, tags=found if status == "ok" else []))
+            red = MainColour(name="red", hex="#b02020", lab=(38.3, 55.6, 38.4), share=0.8)
+            results.append(
+                TagResult(
+                    key=key,
+                    status=status,
+                    error=error,
+                    tags=found if status == "ok" else [],
+                    colours={1: (red,)} if status == "ok" else {},
+                    heats={1: heat_png(np.eye(8, dtype=np.float32))} if heat and status == "ok" else {},
+                )
+            )
         return results

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Callable
 from datetime import date
 from pathlib import Path
@@ -15,7 +16,9 @@ from trendloom.artifacts import (
     installed_cards,
     load_card,
     models_folder,
+    remove_model,
     taxonomy_path,
+    user_models_folder,
     verify,
 )
 from trendloom.errors import ArtifactError
@@ -54,7 +57,13 @@ def test_every_field_is_needed(tmp_path: Path, field: str) -> None:
         ({"dim": "32"}, "dim"),
         ({"image_size": 10**9}, "image_size"),
         ({"interpolation": "nearest"}, "interpolation"),
-        ({"fit": "squash"}, "fit"),
+        ({"fit": "stretch"}, "fit"),
+        ({"text": {"context_length": 0}}, "text"),
+        ({"text": {"pad_to": "context"}}, "context_length is missing"),
+        ({"text": {"pad_to": "left"}}, "pad_to"),
+        ({"text": {"language": "en"}}, "unknown field language"),
+        ({"source": {"library": "open_clip 3"}}, "architecture"),
+        ({"parity": [1]}, "parity"),
         ({"fill": [255, 255]}, "fill"),
         ({"fill": [255, 255, 256]}, "fill"),
         ({"created": "22.11.2026"}, "created"),
@@ -135,21 +144,61 @@ def test_any_card_is_read_or_refused(tmp_path: Path, content: bytes) -> None:
         load_card(tmp_path)
 
 
-def test_models_are_found_by_name(tmp_path: Path) -> None:
+def test_what_newer_cards_add_has_defaults(tmp_path: Path) -> None:
+    plain = load_card(write_model(tmp_path / "toy"))
+    assert (plain.text.context_length, plain.text.pad_id, plain.source, plain.parity) == (None, 0, None, {})
+    assert plain.calibration.tags["type"].validated
+    changes: dict[str, object] = {
+        "fit": "center-crop",
+        "interpolation": "bilinear",
+        "text": {"context_length": 64, "pad_id": 1},
+        "source": {"library": "open_clip 3", "architecture": "ViT-B-32", "pretrained": "x.pt", "sha256": "0" * 64},
+        "parity": {"photos": 3},
+        "garments": {"any": [1, 2]},
+    }
+    card = load_card(write_model(tmp_path / "new", **changes))
+    assert (card.fit, card.interpolation, card.text.context_length, card.text.pad_id) == (
+        "center-crop", "bilinear", 64, 1,
+    )  # fmt: skip
+    assert card.source is not None
+    assert card.source.architecture == "ViT-B-32"
+    assert card.parity == {"photos": 3}
+    assert card.garments == {"any": [1, 2]}
+
+
+def test_models_are_found_by_name_beside_the_shipped(tmp_path: Path) -> None:
     write_model(tmp_path / "toy")
     write_model(tmp_path / "another", name="another")
+    write_model(tmp_path / ".adding-x")
     assert find_model("toy", tmp_path) == tmp_path / "toy"
-    assert [card.name for card in installed_cards(tmp_path)] == ["another", "toy"]
-    for name in ("tiny", "../toy", "", "TOY"):
-        with pytest.raises(ArtifactError, match="installed: another, toy"):
+    assert [card.name for card in installed_cards(tmp_path)] == ["another", "fashion-lite", "toy"]
+    for name in ("tiny", "../toy", "", "TOY", ".adding-x"):
+        with pytest.raises(ArtifactError, match="installed: another, fashion-lite, toy"):
             find_model(name, tmp_path)
+
+
+def test_a_model_of_ones_own_hides_the_shipped_one_of_that_name(tmp_path: Path) -> None:
+    write_model(tmp_path / "fashion-lite", name="fashion-lite")
+    assert find_model("fashion-lite", tmp_path) == tmp_path / "fashion-lite"
+    assert remove_model("fashion-lite", tmp_path) == tmp_path / "fashion-lite"
+    assert list(tmp_path.iterdir()) == []
+    with pytest.raises(ArtifactError, match="ships with trendloom"):
+        remove_model("fashion-lite", tmp_path)
 
 
 def test_a_folder_that_is_not_there_is_told(tmp_path: Path) -> None:
     with pytest.raises(ArtifactError, match="expected a folder of models"):
-        models_folder(tmp_path / "nowhere")
-    with pytest.raises(ArtifactError, match=r"taxonomy\.yaml"):
-        taxonomy_path(tmp_path)
+        find_model("toy", tmp_path / "nowhere")
+    assert taxonomy_path(tmp_path) == taxonomy_path()
+    (tmp_path / "taxonomy.yaml").write_text("")
+    assert taxonomy_path(tmp_path) == tmp_path / "taxonomy.yaml"
+
+
+def test_the_users_folder_is_the_platforms(tmp_path: Path) -> None:
+    assert user_models_folder(tmp_path) == tmp_path
+    if sys.platform == "linux":
+        assert user_models_folder(environment={"XDG_DATA_HOME": "/data"}) == Path("/data/trendloom/models")
+        assert user_models_folder(environment={}) == Path.home() / ".local/share/trendloom/models"
 
 
 def test_the_checkout_has_its_models() -> None:

@@ -61,7 +61,9 @@ def test_imports_point_down(path: Path) -> None:
         ("deltalake", {"store"}),
         ("fastapi", {"web"}),
         ("typer", {"cli"}),
-        ("torch", set()),
+        ("torch", {"vision"}),
+        ("open_clip", {"vision"}),
+        ("onnx", {"vision"}),
     ],
 )
 def test_a_heavy_library_has_one_owner(library: str, owners: set[str]) -> None:

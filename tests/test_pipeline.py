@@ -150,6 +150,11 @@ def test_tag_writes_a_row_per_image_garment_and_tag(tmp_path: Path, dump: Path) 
         "y1",
         "model",
         "taxonomy",
+        "hex",
+        "lab_l",
+        "lab_a",
+        "lab_b",
+        "share",
     ]
     assert {row["key"] for row in rows} == {row["image"] for row in rows_of(dump / "manifest.csv")}
     bad = [row for row in rows if row["status"] != "ok"]

@@ -9,7 +9,9 @@ from hypothesis import strategies as st
 
 from trendloom.vision.colours import ColourNames, lab_of, main_colours, srgb_of
 
-NAMES = ColourNames.of({"red": (53.2, 80.1, 67.2), "blue": (32.3, 79.2, -107.9), "white": (100, 0, 0), "black": (0, 0, 0)})
+NAMES = ColourNames.of(
+    {"red": (53.2, 80.1, 67.2), "blue": (32.3, 79.2, -107.9), "white": (100, 0, 0), "black": (0, 0, 0)}
+)
 
 
 @pytest.mark.parametrize(
@@ -56,9 +58,7 @@ def test_shades_that_the_eye_does_not_tell_apart_are_one_colour() -> None:
 @given(st.integers(1, 60), st.integers(0, 2**31))
 def test_shares_never_exceed_the_whole_and_nothing_fails(count: int, seed: int) -> None:
     rng = np.random.default_rng(seed)
-    found = main_colours(
-        rng.random((count, 3)).astype(np.float32), rng.random(count).astype(np.float32), NAMES
-    )
+    found = main_colours(rng.random((count, 3)).astype(np.float32), rng.random(count).astype(np.float32), NAMES)
     assert len(found) <= 2
     assert sum(c.share for c in found) <= 1.001
     assert [c.share for c in found] == sorted((c.share for c in found), reverse=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import csv
 import io
 import math
@@ -10,6 +11,7 @@ from typing import Any
 
 import polars as pl
 import pytest
+from PIL import Image
 from starlette.testclient import TestClient
 
 from tests.doubles_web import FakeViews
@@ -174,6 +176,17 @@ def test_images_are_tagged_in_the_order_sent(api: TestClient) -> None:
     ]
     assert body["images"][1]["garments"] == []
     assert body["model"] == "fashion-lite 1.0"
+
+
+def test_garments_have_their_pixels_colours_and_heat_where_asked_for(api: TestClient) -> None:
+    plain = api.post("/v1/tag", files=files(RED)).json()["images"][0]["garments"][0]
+    assert plain["heat"] is None
+    assert plain["colours"] == [{"name": "red", "hex": "#b02020", "lab": [38.3, 55.6, 38.4], "share": 0.8}]
+    heat = api.post("/v1/tag?heat=true", files=files(RED)).json()["images"][0]["garments"][0]["heat"]
+    with Image.open(io.BytesIO(base64.b64decode(heat.removeprefix("data:image/png;base64,")))) as picture:
+        assert picture.mode == "RGBA"
+        assert picture.getpixel((0, 0)) == (255, 0, 0, 200)  # the double looks along the diagonal
+        assert picture.getpixel((1, 0)) == (255, 0, 0, 0)
 
 
 @pytest.mark.parametrize("kind", ["image/jpeg", "image/png", "application/octet-stream", "IMAGE/JPEG; q=1"])

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import argparse
+import json
 import math
+import sys
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -11,15 +15,21 @@ import yaml
 from numpy.typing import NDArray
 from scipy.optimize import minimize, minimize_scalar
 
-from training.cache import Record
-from training.measures import Floats, Judge, prompt_vectors
+from training.cache import Record, open_cache
+from training.garments import kind_of
+from training.measures import Floats, Judge, ece, prompt_vectors
 from training.model import TextHead
+from training.recipe import config_of, run
+from training.texts import TextCache
 from training.vocab import Task, values_of
 
-__all__ = ["fit_classify", "fit_tags", "tag_vectors"]
+__all__ = ["fit_classify", "fit_tags", "tag_report", "tag_vectors"]
 
 PRECISION = 0.8
 LEAST_THRESHOLD = 0.25
+LEAST_LABELLED = 30
+LEAST_COVERAGE = 0.3
+FINDER_ERRS = 0.02  # as in the product
 TAG_SETS = ("catalogue", "articles", "clothing", "attributes", "street_box", "other")
 
 
@@ -73,39 +83,119 @@ def tag_vectors(judge: Judge, head: TextHead, group: dict[str, Any]) -> tuple[li
     return values, prompt_vectors(head, judge.cache, prompts)
 
 
+@dataclass(frozen=True, kw_only=True)
+class GroupAnswers:
+    """What a group says of the photos whose labels state it: values, rows, truth (rows, values) and logits to be scaled."""
+
+    values: list[str]
+    rows: list[int]
+    truth: NDArray[np.bool_]
+    cosine: Floats
+    allowed: Floats  # (rows, values): what a garment's kind leaves of each value
+
+    def chances(self, scale: float) -> Floats:
+        """Probabilities (rows, values)."""
+        p = np.exp(log_softmax(scale * self.cosine)) * self.allowed
+        out: Floats = p / p.sum(1, keepdims=True)
+        return out
+
+
+def group_answers(
+    judge: Judge,
+    head: TextHead,
+    images: Floats,
+    group: dict[str, Any],
+    *,
+    task: Task,
+    kinds: dict[int, int],
+    taxonomy: Path,
+) -> GroupAnswers:
+    """A group's answers on one bucket; garments in a photo compete among the types of their kind."""
+    values, vectors = tag_vectors(judge, head, group)
+    rows = [int(n) for s in TAG_SETS for n in judge.rows(s) if n in task.targets and (s != "street_box" or n in kinds)]
+    truth = np.zeros((len(rows), len(values)), bool)
+    allowed = np.ones((len(rows), len(values)), np.float32)
+    of = np.array([-1 if v == "none" else kind_of(v, taxonomy) for v in values]) if group["name"] == "type" else None
+    for place, row in enumerate(rows):
+        truth[place, task.targets[row]] = True
+        if of is not None and row in kinds:
+            allowed[place] = np.where(of == kinds[row], 1.0, FINDER_ERRS)
+    cosine = images[rows] @ vectors.T if rows else np.zeros((0, len(values)), np.float32)
+    return GroupAnswers(values=values, rows=rows, truth=truth, cosine=cosine, allowed=allowed)
+
+
 def fit_tags(
-    judge: Judge, head: TextHead, images: Floats, taxonomy: Path, tasks: dict[str, Task]
+    judge: Judge, head: TextHead, images: Floats, *, kinds: dict[int, int], taxonomy: Path, tasks: dict[str, Task]
 ) -> dict[str, dict[str, Any]]:
     """Per group of the taxonomy the scale of least log loss and the threshold that reaches the wanted precision.
 
-    Where no threshold does, it is the one of the best F1; it is never below .25.
+    Where no threshold does, it is the one of the best F1; it is never below .25. A group without labelled photos, or one
+    that reaches the precision on too few of them, is not validated: the product does not ask it unless told to.
     """
-    found = {}
+    found: dict[str, dict[str, Any]] = {}
     for group in yaml.safe_load(taxonomy.read_text())["groups"]:
-        values, vectors = tag_vectors(judge, head, group)
-        targets = tasks[f"taxonomy.{group['name']}"].targets
-        rows = [n for s in TAG_SETS for n in judge.rows(s) if n in targets]
-        truth = np.zeros((len(rows), len(values)), bool)
-        for place, row in enumerate(rows):
-            truth[place, targets[row]] = True
-        cosine = images[rows] @ vectors.T
-        weight = set_weights([judge.records[n] for n in rows])
+        answers = group_answers(
+            judge, head, images, group, task=tasks[f"taxonomy.{group['name']}"], kinds=kinds, taxonomy=taxonomy
+        )
+        templates = list(group["templates"])
+        if len(answers.rows) < LEAST_LABELLED:
+            scale = found["type"]["scale"]
+            found[group["name"]] = {"scale": scale, "threshold": 0.5, "validated": False, "templates": templates}
+            continue
+        weight = set_weights([judge.records[n] for n in answers.rows])
 
-        def loss(
-            scale: float, cosine: Floats = cosine, truth: NDArray[np.bool_] = truth, weight: Floats = weight
-        ) -> float:
-            p = np.exp(log_softmax(scale * cosine))
-            return float(-(np.log((p * truth).sum(1) + 1e-9) * weight).sum())
+        def loss(scale: float, answers: GroupAnswers = answers, weight: Floats = weight) -> float:
+            return float(-(np.log((answers.chances(scale) * answers.truth).sum(1) + 1e-9) * weight).sum())
 
         scale = float(minimize_scalar(loss, bounds=(2, 80), method="bounded").x)
-        p = np.exp(log_softmax(scale * cosine))
-        real = np.array([v != "none" for v in values])
+        real = np.array([v != "none" for v in answers.values])
+        reached = threshold_of(answers.chances(scale)[:, real], answers.truth[:, real])
         found[group["name"]] = {
             "scale": round(scale, 3),
-            **threshold_of(p[:, real], truth[:, real]),
-            "templates": list(group["templates"]),
+            **reached,
+            "validated": bool(reached["precision"] >= PRECISION - 0.03 and reached["coverage"] >= LEAST_COVERAGE),
+            "templates": templates,
         }
     return found
+
+
+def tag_report(
+    judge: Judge,
+    head: TextHead,
+    images: Floats,
+    *,
+    fitted: dict[str, dict[str, Any]],
+    kinds: dict[int, int],
+    taxonomy: Path,
+    tasks: dict[str, Task],
+) -> dict[str, Any]:
+    """Per group and value: precision and recall at the threshold, calibration error of the likeliest value, support."""
+    report: dict[str, Any] = {}
+    for group in yaml.safe_load(taxonomy.read_text())["groups"]:
+        name = group["name"]
+        answers = group_answers(
+            judge, head, images, group, task=tasks[f"taxonomy.{name}"], kinds=kinds, taxonomy=taxonomy
+        )
+        if not answers.rows:
+            report[name] = {"validated": fitted[name]["validated"], "support": 0}
+            continue
+        p = answers.chances(fitted[name]["scale"])
+        real = np.array([v != "none" for v in answers.values])
+        said = (p >= fitted[name]["threshold"]) & real
+        top, right = p.argmax(1), answers.truth[np.arange(len(p)), p.argmax(1)]
+        shown = {}
+        for n, value in enumerate(answers.values):
+            support, hits = int(answers.truth[:, n].sum()), int((said[:, n] & answers.truth[:, n]).sum())
+            if support or said[:, n].any():
+                shown[value] = {"precision": round(hits / max(1, int(said[:, n].sum())), 3), "recall": round(hits / max(1, support), 3),
+                                "calibration_error": round(float(np.abs(p[:, n].mean() - answers.truth[:, n].mean())), 4), "support": support}  # fmt: skip
+        hits = int((said & answers.truth).sum())
+        report[name] = {
+            "validated": fitted[name]["validated"], "precision": round(hits / max(1, int(said.sum())), 3),
+            "recall": round(hits / max(1, int(answers.truth[:, real].sum())), 3), "top1": round(float(right.mean()), 3),
+            "calibration_error": round(ece(p.max(1).astype(np.float32), right), 4), "support": len(top), "values": shown,
+        }  # fmt: skip
+    return report
 
 
 def set_weights(records: list[Record]) -> Floats:
@@ -139,3 +229,27 @@ def threshold_of(p: Floats, truth: NDArray[np.bool_]) -> dict[str, float]:
         )
     good = [r for r in rows if r["precision"] >= PRECISION and r["f1"] >= 0.85 * max(x["f1"] for x in rows)]
     return good[0] if good else max(rows, key=lambda r: r["f1"])
+
+
+def main() -> None:
+    """Calibrate a run by a config, or by flags: `calibration.json` beside its checkpoint, the same that export fits."""
+    if config := config_of(sys.argv[1:]):
+        run("calibrate", config)
+        return
+    from training.export import load_towers, measure  # noqa: PLC0415  it imports this module
+
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--data", type=Path, required=True, help="folder with a folder of tar shards per set")
+    parser.add_argument("--work", type=Path, required=True, help="folder that training.cache filled")
+    parser.add_argument("--run", type=Path, required=True, help="folder of the run")
+    parser.add_argument("--size", type=int, default=160)
+    parser.add_argument("--taxonomy", type=Path, default=Path("models/taxonomy.yaml"))
+    args = parser.parse_args()
+    tower, head = load_towers(args.run / "state.pt")
+    found, _, _ = measure(open_cache(args.work), TextCache(args.work / "texts"), tower, head, args)
+    (args.run / "calibration.json").write_text(json.dumps(found, indent=1) + "\n")
+    print(json.dumps(found, indent=1))
+
+
+if __name__ == "__main__":
+    main()

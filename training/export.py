@@ -11,6 +11,7 @@ import hashlib
 import json
 import os
 import shutil
+import sys
 import tempfile
 import time
 from pathlib import Path
@@ -24,12 +25,13 @@ from safetensors.torch import load_file
 from tokenizers import Tokenizer
 
 from training.cache import Cache, open_cache
-from training.calibrate import fit_classify, fit_tags
+from training.calibrate import fit_classify, fit_tags, tag_report
 from training.finding import fit_finding
 from training.graphs import write_image_graphs, write_text_graph
 from training.measures import CLASSIFY_TEMPLATES, Floats, Judge
 from training.model import DIM, GarmentHead, ImageHead, ImageTower, TextHead
-from training.prepared import embed, prepare
+from training.prepared import embed, embed_boxes, prepare
+from training.recipe import config_of, run
 from training.shards import SETS, TUNING, VALIDATION
 from training.texts import LONGEST, MiniLM, TextCache, load_tokenizer, minilm_folder
 from training.trunk import Trunk
@@ -110,10 +112,14 @@ def measure(
     judge = Judge(records=cache.records, bucket=TUNING, cache=texts)
     classify = fit_classify(judge, head, images)
     tasks = {task.name: task for task in taxonomy_tasks(cache.records, args.taxonomy)}
-    tags = fit_tags(judge, head, images, args.taxonomy, tasks)
+    kinds = embed_boxes(
+        args.data, cache, tower, images, buckets=(TUNING, VALIDATION), size=args.size, taxonomy=args.taxonomy
+    )
+    tags = fit_tags(judge, head, images, kinds=kinds, taxonomy=args.taxonomy, tasks=tasks)
     final = Judge(records=cache.records, bucket=VALIDATION, cache=texts, resamples=200)
     scores = final.scores(head, images, classify["scale_with_log"], classify["slope_log_n"])
-    return {"classify": classify, "tags": tags}, scores, images
+    report = tag_report(final, head, images, fitted=tags, kinds=kinds, taxonomy=args.taxonomy, tasks=tasks)
+    return {"classify": classify, "tags": tags, "report": report}, scores, images
 
 
 def card_of(
@@ -132,14 +138,15 @@ def card_of(
         "licence": "Weights: Apache-2.0 as far as this project can grant it. Some training photos carry non-commercial or unstated terms "
                    "(training_data); check them before commercial use. Trunk and sentence encoder: Apache-2.0.",
         "training_data": [{"name": name, "terms": TERMS[name], "photos": count} for name, count in counts.items() if count],
-        "metrics": scores,
+        "metrics": scores | {"tags": calibration["report"]},
         "calibration": {
             "classify": {"templates": list(CLASSIFY_TEMPLATES), "softmax_scale": classify["scale_with_log"],
                 "softmax_scale_log_n": classify["slope_log_n"],
                          "sigmoid_scale": classify["sigmoid_scale"], "sigmoid_bias": classify["sigmoid_bias"]},
-            "tags": {group: {k: found[k] for k in ("scale", "threshold", "templates")} for group, found in calibration["tags"].items()},
+            "tags": {group: {k: found[k] for k in ("scale", "threshold", "templates", "validated")} for group, found in calibration["tags"].items()},
         },
-        "tag_scores_on_tuning_photos": {group: {k: found[k] for k in ("precision", "recall", "coverage")} for group, found in calibration["tags"].items()},
+        "tag_scores_on_tuning_photos": {group: {k: found[k] for k in ("precision", "recall", "coverage") if k in found}
+                                        for group, found in calibration["tags"].items()},
         "weak_spots": WEAK_SPOTS, "reproduce": "training/README.md", "created": time.strftime("%Y-%m-%d", time.gmtime()),
     }  # fmt: skip
 
@@ -161,6 +168,9 @@ def arguments() -> argparse.Namespace:
 
 def main() -> None:
     """Write the model's folder."""
+    if config := config_of(sys.argv[1:]):
+        run("export", config)
+        return
     args = arguments()
     torch.set_num_threads(2)
     if (args.out / "card.json").exists() and json.loads((args.out / "card.json").read_text())[

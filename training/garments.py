@@ -40,6 +40,7 @@ OWN = {
 }
 OF_PART = {"upper": "upper", "lower": "lower", "whole": "whole", "feet": "feet", "bag": "bag", "head": "headwear",
            "jewellery": "jewellery", "accessory": "other"}  # fmt: skip
+OF_TAG = {"shoes": "feet", "glasses": "eyewear", "top": "upper", "pants": "lower"}  # tags that name no one type
 CORE = 0.5  # the middle share of a box whose cells stand for it
 COMPLETE, POSITIVES, UNKNOWN = 1, 2, 0  # what is known of a picture's garments
 
@@ -75,6 +76,13 @@ def kind_of(type_: str, taxonomy: Path) -> int:
     """The number of the kind that a type of the taxonomy is."""
     name = "outer" if type_ in OUTER else OWN.get(type_) or OF_PART[parts(taxonomy)[type_]]
     return KINDS.index(name)
+
+
+def kind_of_tag(tag: str, names: dict[str, str], taxonomy: Path) -> int | None:
+    """The number of the kind that a tag of an outfit is, None where it could be anything."""
+    if tag in names:
+        return kind_of(names[tag], taxonomy)
+    return KINDS.index(OF_TAG[tag]) if tag in OF_TAG else None
 
 
 def pack(pictures: list[tuple[int, list[Garment]]]) -> Garments:

@@ -39,7 +39,8 @@ FIELDS = (
 @torch.no_grad()
 def prompt_vectors(head: TextHead, cache: TextCache, prompts: list[list[str]]) -> Floats:
     """The mean text vector of each list of prompts, (n, 256), unit rows."""
-    found = [head(torch.from_numpy(cache.vectors[cache.rows(texts)])).mean(0) for texts in prompts]
+    rows = [cache.rows(texts) for texts in prompts]  # first, since it may add vectors
+    found = [head(torch.from_numpy(cache.vectors[some])).mean(0) for some in rows]
     out: Floats = functional.normalize(torch.stack(found), dim=1).numpy()
     return out
 

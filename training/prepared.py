@@ -11,12 +11,15 @@ from numpy.typing import NDArray
 
 from training.cache import Cache
 from training.features import centred, to_pixels
+from training.garments import regions
+from training.measures import Floats
 from training.model import DIM, ImageTower
 from training.shards import SETS, read_set
+from training.views import known_garments, on_square
 from trendloom.photos import decode
 from trendloom.vision.encoder import letterbox
 
-__all__ = ["embed", "prepare"]
+__all__ = ["embed", "embed_boxes", "prepare"]
 
 
 def prepare(data: Path, cache: Cache, rows: list[int], size: int) -> NDArray[np.uint8]:
@@ -43,3 +46,25 @@ def embed(
     for start in range(0, len(rows), 64):
         found[rows[start : start + 64]] = tower(to_pixels(photos[start : start + 64])).numpy()
     return found
+
+
+@torch.inference_mode()
+def embed_boxes(
+    data: Path, cache: Cache, tower: ImageTower, found: Floats, *, buckets: tuple[int, ...], size: int, taxonomy: Path
+) -> dict[int, int]:
+    """The kind of every boxed garment of some buckets; its row of `found` becomes the vector of its place in its photo."""
+    _, boxed = known_garments(cache, taxonomy)
+    photos = [n for n, r in enumerate(cache.records) if n in boxed and r.bucket in buckets and r.set == "street"]
+    prepared = prepare(data, cache, photos, size)
+    kinds: dict[int, int] = {}
+    for place, photo in enumerate(photos):
+        record = cache.records[photo]
+        garments = [g for g in on_square(boxed[photo], record.width, record.height) if g.row >= 0]
+        if not garments:
+            continue
+        grids = tower.grids(to_pixels(prepared[place : place + 1]))
+        region = regions(torch.tensor([g.box for g in garments]), grids.fine.shape[2])
+        fine, coarse, samples = (x.expand(len(garments), -1, -1, -1) for x in (grids.fine, grids.coarse, grids.samples))
+        found[[g.row for g in garments]] = tower.head(fine, coarse, samples, region).numpy()
+        kinds |= {g.row: g.kind for g in garments}
+    return kinds

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageEnhance
 
 from training.cache import Cache, letterbox
-from training.garments import COMPLETE, POSITIVES, UNKNOWN, Garment, kind_of, pack
+from training.garments import COMPLETE, POSITIVES, UNKNOWN, Garment, kind_of, kind_of_tag, pack
 from training.losses import BLANK, GREY
 from training.sampling import SHARES, sampling_weights
 from training.scenes import Box, extent, ground, scene
@@ -170,8 +170,9 @@ def known_garments(cache: Cache, taxonomy: Path) -> tuple[NDArray[np.int64], dic
     for n, record in enumerate(cache.records):
         names = mapping["type"].get(f"{record.set}_box.tags", {})
         if record.boxes:
-            boxed[n] = [Garment(kind=kind_of(names[tag], taxonomy), box=(x0, y0, x1, y1), row=rows.get((f"{record.set}_box", record.id, tag), -1))
-                        for tag, x0, y0, x1, y1 in record.boxes if tag in names]  # fmt: skip
+            known = [(kind_of_tag(tag, names, taxonomy), tag, box) for tag, *box in record.boxes]
+            boxed[n] = [Garment(kind=kind, box=(box[0], box[1], box[2], box[3]), row=rows.get((f"{record.set}_box", record.id, tag), -1))
+                        for kind, tag, box in known if kind is not None]  # fmt: skip
     return kinds, boxed
 
 

@@ -124,14 +124,16 @@ class MainColour:
 class Piece:
     """A part of a photo that was looked at on its own.
 
-    `kind` is what the finder took it for, such as `feet`; the whole photo has none and a score of 1.
+    `kind` is what the finder took it for, such as `feet`; the whole photo has none and a score of 1. `heat` is where
+    the tower looked, on a grid over the prepared square, summing to 1.
     """
 
     kind: str
     score: float
     box: Box
     vector: Floats  # (dim,)
-    colours: tuple[MainColour, ...]
+    colours: tuple[MainColour, ...] = ()
+    heat: Floats | None = None
 
 
 class Source(Protocol):

@@ -35,13 +35,17 @@ _AHEAD = 4  # chunks in flight per worker: bounds memory
 
 @dataclass(frozen=True, kw_only=True)
 class Garment:
-    """A region of a photo: number (0 is the whole photo), box, vector (dim,) float32, tags, main colours."""
+    """A region of a photo: number (0 is the whole photo), box, vector (dim,) float32, tags, main colours.
+
+    `heat`, where it was asked for, is where the tower looked, on a grid over the photo, its highest 1.
+    """
 
     number: int
     box: Box
     vector: Floats
     tags: list[Tag]
     colours: tuple[MainColour, ...] = ()
+    heat: Floats | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -113,7 +117,13 @@ def _look_at(chunk: Sequence[Item], encoder: Encoder, tagger: Tagger | None, fin
 
 
 def garments_of(
-    batch: Pixels, pictures: Sequence[Picture], encoder: Encoder, tagger: Tagger | None, finder: Finder | None
+    batch: Pixels,
+    pictures: Sequence[Picture],
+    encoder: Encoder,
+    tagger: Tagger | None,
+    finder: Finder | None,
+    *,
+    heat: bool = False,
 ) -> list[tuple[Garment, ...]]:
     """Returns the garments of each picture; `batch` holds them prepared, and may hold more."""
     pieces = _pieces(batch, encoder, finder)[: len(pictures)]
@@ -121,7 +131,14 @@ def garments_of(
     tags = iter(tagger.tag(np.stack([p.vector for p in flat]), [p.kind for p in flat]) if tagger else [[]] * len(flat))
     return [
         tuple(
-            Garment(number=n, box=_unfitted(p.box, picture), vector=p.vector, tags=next(tags), colours=p.colours)
+            Garment(
+                number=n,
+                box=_unfitted(p.box, picture),
+                vector=p.vector,
+                tags=next(tags),
+                colours=p.colours,
+                heat=_on_photo(p.heat, picture) if heat and p.heat is not None else None,
+            )
             for n, p in enumerate(found)
         )
         for picture, found in zip(pictures, pieces, strict=True)
@@ -132,7 +149,18 @@ def _pieces(batch: Pixels, encoder: Encoder, finder: Finder | None) -> list[list
     """Returns the pieces of prepared photos; the whole photo alone without a finder."""
     if finder is not None:
         return finder.look(batch)
-    return [[Piece(kind="", score=1.0, box=WHOLE, vector=row, colours=())] for row in encoder.images(batch)]
+    return [[Piece(kind="", score=1.0, box=WHOLE, vector=row)] for row in encoder.images(batch)]
+
+
+def _on_photo(heat: Floats, picture: Picture) -> Floats:
+    """Returns the part of a map over the letterboxed square that lies on the photo, its highest 1."""
+    long_side = max(picture.width, picture.height)
+    rows, columns = (
+        max(1, round(n * s / long_side)) for n, s in zip(heat.shape, (picture.height, picture.width), strict=True)
+    )
+    top, left = (heat.shape[0] - rows) // 2, (heat.shape[1] - columns) // 2
+    part = heat[top : top + rows, left : left + columns]
+    return np.asarray(part / max(float(part.max()), 1e-12), dtype=np.float32)
 
 
 def _unfitted(box: Box, picture: Picture) -> Box:

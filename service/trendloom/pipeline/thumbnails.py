@@ -13,8 +13,9 @@ from PIL import Image
 from trendloom.errors import ImageError
 from trendloom.photos import decode
 from trendloom.sources import load_file, safe_path
+from trendloom.types import Floats
 
-__all__ = ["Thumbnails"]
+__all__ = ["Thumbnails", "heat_png"]
 
 _CACHED = 2_000  # about 20 MB
 _SIZES = range(32, 1025)
@@ -61,3 +62,12 @@ class Thumbnails:
             while len(self._made) > _CACHED:
                 self._made.popitem(last=False)
         return buffer.getvalue()
+
+
+def heat_png(heat: Floats) -> bytes:
+    """Returns a map (h, w) of 0..1 as a PNG: red, the more opaque the higher."""
+    shade = np.zeros((*heat.shape, 4), dtype=np.uint8)
+    shade[..., 0], shade[..., 3] = 255, np.round(200 * np.sqrt(heat))
+    buffer = io.BytesIO()
+    Image.fromarray(shade).save(buffer, "PNG")
+    return buffer.getvalue()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from collections import OrderedDict
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date, datetime
 from pathlib import Path
 
@@ -17,9 +17,9 @@ from trendloom.photos import decode
 from trendloom.pipeline.ingest import statuses
 from trendloom.pipeline.looking import garments_of
 from trendloom.pipeline.study import Results, results, vector_index
-from trendloom.pipeline.thumbnails import Thumbnails
+from trendloom.pipeline.thumbnails import Thumbnails, heat_png
 from trendloom.store import Workspace
-from trendloom.types import WHOLE, Box, Encoder, Finder, Tag, Tagger
+from trendloom.types import WHOLE, Box, Encoder, Finder, MainColour, Tag, Tagger
 from trendloom.vision.labels import refuse_labels
 
 __all__ = ["Hit", "Overview", "Photo", "TagResult", "Views"]
@@ -83,6 +83,8 @@ class TagResult:
     status: str
     error: str | None
     tags: list[tuple[int, Box, Tag]]
+    colours: dict[int, tuple[MainColour, ...]] = field(default_factory=dict)  # of each garment's pixels
+    heats: dict[int, bytes] = field(default_factory=dict)  # of each garment, a PNG over the photo, where asked for
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -360,8 +362,8 @@ class Views:
         ]
         return sorted(hits, key=lambda hit: (-hit.score, hit.key, hit.post_id))
 
-    def tag(self, images: Sequence[tuple[str, bytes]]) -> list[TagResult]:
-        """Returns what is seen in each image; an image that cannot be read has its status and no tags."""
+    def tag(self, images: Sequence[tuple[str, bytes]], *, heat: bool = False) -> list[TagResult]:
+        """Returns what is seen in each image, and where; an image that cannot be read has its status and no tags."""
         encoder, tagger, finder = self._model.get()
         found = []
         for name, data in images:
@@ -371,9 +373,18 @@ class Views:
             except ImageError as reason:
                 found.append(TagResult(key=name, status=reason.status, error=str(reason), tags=[]))
                 continue
-            (garments,) = garments_of(pixels[None], [picture], encoder, tagger, finder)
+            (garments,) = garments_of(pixels[None], [picture], encoder, tagger, finder, heat=heat)
             tags = [(g.number, g.box, tag) for g in garments for tag in g.tags if tag.sure]
-            found.append(TagResult(key=name, status="ok", error=None, tags=tags))
+            found.append(
+                TagResult(
+                    key=name,
+                    status="ok",
+                    error=None,
+                    tags=tags,
+                    colours={g.number: g.colours for g in garments if g.tags},
+                    heats={g.number: heat_png(g.heat) for g in garments if g.heat is not None},
+                )
+            )
         return found
 
     # ---- photos, read-only, from SRC alone

@@ -123,6 +123,7 @@ class GarmentFinder:
                     box=box,
                     vector=vectors[n] if kind else whole[photo],
                     colours=self._colours(samples[photo], attention[n], box),
+                    heat=attention[n],
                 )
             )
         return made

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import math
 from datetime import date, datetime
 from typing import Annotated, Any, Self, TypeVar
@@ -205,12 +206,25 @@ class TagOut(_Row):
     probability: float = Field(description="Calibrated, 0..1.", ge=0, le=1, examples=[0.87])
 
 
+class ColourOut(_Row):
+    """One of the two main colours of a garment's pixels."""
+
+    name: str = Field(examples=["navy"])
+    hex: str = Field(description="sRGB.", examples=["#1f2a44"])
+    lab: tuple[float, float, float] = Field(description="CIE Lab under D65.", examples=[(17.2, 4.1, -18.9)])
+    share: float = Field(description="Of the garment's pixels, 0..1.", ge=0, le=1, examples=[0.71])
+
+
 class Garment(BaseModel):
-    """A region of an image and its tags; garment 0 is the whole image."""
+    """A region of an image, its tags and colours; garment 0 is the whole image."""
 
     garment: int
     box: BoxOut
     tags: list[TagOut]
+    colours: list[ColourOut] = Field(default_factory=list, description="At most two, the larger first.")
+    heat: str | None = Field(
+        None, description="With heat=true: where the tower looked, a PNG over the image as data URI."
+    )
 
 
 class ImageTags(BaseModel):
@@ -229,6 +243,12 @@ class ImageTags(BaseModel):
             place = garments.setdefault(number, Garment(garment=number, box=BoxOut.of(box), tags=[]))
             chance = min(max(tag.probability, 0.0), 1.0) if math.isfinite(tag.probability) else 0.0
             place.tags.append(TagOut(group=tag.group, value=tag.value, value_id=tag.value_id, probability=chance))
+        for number, place in garments.items():
+            place.colours = [
+                ColourOut.model_validate(colour, from_attributes=True) for colour in result.colours.get(number, ())
+            ]
+            if number in result.heats:
+                place.heat = "data:image/png;base64," + base64.b64encode(result.heats[number]).decode()
         return cls(name=result.key, status=result.status, error=result.error, garments=list(garments.values()))
 
 

@@ -37,6 +37,7 @@ router = APIRouter()
 TrendId = Annotated[str, Path(max_length=200, description="As the list gives it.", examples=["look-7f3a"])]
 Stage = Annotated[str | None, Query(max_length=40, description="Only this stage.", examples=["emerging"])]
 Words = Annotated[str | None, Query(max_length=200, description="Words in the name.", examples=["check"])]
+Heat = Annotated[bool, Query(description="Also where the tower looked, a PNG per garment.")]
 Limit = Annotated[int, Query(ge=1, le=500, description="Rows in the answer.")]
 Cursor = Annotated[str | None, Query(max_length=400, description="`next_cursor` of the page before.")]
 Sought = Annotated[
@@ -60,14 +61,14 @@ UPLOAD: dict[str, Any] = {
 CSV: dict[int | str, dict[str, Any]] = {200: {"content": {"text/csv": {"schema": {"type": "string"}}}}}
 
 
-def tagged(views: ViewsProtocol, images: list[tuple[str, bytes]]) -> TagReply:
+def tagged(views: ViewsProtocol, images: list[tuple[str, bytes]], *, heat: bool = False) -> TagReply:
     """Returns the tags of uploaded images; an image that cannot be read has its status instead.
 
     Raises:
         Refused: None of them can be read.
     """
     overview = views.overview()
-    results = [ImageTags.of(result) for result in views.tag(images)]
+    results = [ImageTags.of(result) for result in views.tag(images, heat=heat)]
     if results and all(r.status != "ok" for r in results):
         first = results[0]
         words = first.error or first.status
@@ -77,12 +78,12 @@ def tagged(views: ViewsProtocol, images: list[tuple[str, bytes]]) -> TagReply:
 
 
 @router.post("/v1/tag", tags=["tag"], openapi_extra=UPLOAD, summary="Tag images")
-def tag(images: Uploads, views: ViewsDep, _: Turn) -> TagReply:
+def tag(images: Uploads, views: ViewsDep, _: Turn, heat: Heat = False) -> TagReply:
     """Returns what the garments in each image are: type, colour, pattern and more, each with a probability.
 
     Nothing is stored. An image that cannot be read does not fail the others.
     """
-    return tagged(views, images)
+    return tagged(views, images, heat=heat)
 
 
 @router.get("/v1/trends", tags=["trends"], summary="List trends")

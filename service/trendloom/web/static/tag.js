@@ -54,10 +54,42 @@
     }
   }
 
-  function table(image) {
+  function swatches(colours) {
+    const all = make("p", "swatches");
+    for (const { name, hex, share } of colours) {
+      const patch = drawn("svg", { class: "swatch", width: 14, height: 14, "aria-hidden": "true" });
+      patch.append(drawn("rect", { width: 14, height: 14, rx: 3, fill: hex }));
+      all.append(patch, `${name} ${hex}, ${Math.round(share * 100)}% of the pixels `);
+    }
+    return all;
+  }
+
+  function overlay(heat) {
+    const canvas = make("canvas", "heat");
+    canvas.hidden = true;
+    canvas.setAttribute("aria-hidden", "true");
+    const bytes = Uint8Array.from(atob(heat.split(",")[1]), (letter) => letter.charCodeAt(0));
+    createImageBitmap(new Blob([bytes], { type: "image/png" })).then((bitmap) => {
+      canvas.width = bitmap.width;
+      canvas.height = bitmap.height;
+      canvas.getContext("2d").drawImage(bitmap, 0, 0);
+    });
+    return canvas;
+  }
+
+  // Where the tower looked, laid over the photo while its garment's table is pointed at or has the focus.
+  function table(image, photo) {
     const all = make("div");
-    for (const { garment, tags } of image.garments) {
+    for (const { garment, tags, colours, heat } of image.garments) {
       const made = make("table", "plain");
+      const map = heat && photo.querySelector("canvas") ? overlay(heat) : null;
+      if (map) {
+        photo.append(map);
+        made.tabIndex = 0;
+        for (const [name, hidden] of [["pointerenter", false], ["focus", false], ["pointerleave", true], ["blur", true]]) {
+          made.addEventListener(name, () => { map.hidden = hidden; });
+        }
+      }
       made.append(make("caption", "", garment ? `Garment ${garment}` : "Whole photo"));
       const body = made.createTBody();
       for (const tag of tags) {
@@ -71,6 +103,7 @@
         row.append(cell);
       }
       all.append(made);
+      if (colours.length) all.append(swatches(colours));
     }
     if (!image.garments.length) all.append(make("p", "quiet", "Nothing that the taxonomy knows was found."));
     return all;
@@ -85,8 +118,11 @@
     }
     const json = make("pre");
     json.tabIndex = 0;
-    json.append(make("code", "", JSON.stringify(image, null, 2)));
-    section.append(await picture(file, image), table(image), json);
+    const short = (key, value) => (key === "heat" && value ? `${value.slice(0, 40)}…` : value);
+    json.append(make("code", "", JSON.stringify(image, short, 2)));
+    const photo = make("div", "heated");
+    photo.append(await picture(file, image));
+    section.append(photo, table(image, photo), json);
     return section;
   }
 
@@ -97,7 +133,7 @@
     const body = new FormData();
     for (const file of files) body.append("images", file);
     try {
-      const answer = await fetch("/v1/tag", { method: "POST", body });
+      const answer = await fetch("/v1/tag?heat=true", { method: "POST", body });
       const reply = await answer.json();
       if (!answer.ok) {
         said.textContent = `Not tagged: ${reply.detail}`;
