@@ -5,6 +5,7 @@ import sys
 from collections.abc import Callable
 from datetime import date
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -148,7 +149,7 @@ def test_what_newer_cards_add_has_defaults(tmp_path: Path) -> None:
     plain = load_card(write_model(tmp_path / "toy"))
     assert (plain.text.context_length, plain.text.pad_id, plain.source, plain.parity) == (None, 0, None, {})
     assert plain.calibration.tags["type"].validated
-    changes: dict[str, object] = {
+    changes: dict[str, Any] = {
         "fit": "center-crop",
         "interpolation": "bilinear",
         "text": {"context_length": 64, "pad_id": 1},

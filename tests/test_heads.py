@@ -18,11 +18,12 @@ from tests.doubles import HistogramEncoder
 from tests.dumps import ShirtTagger, patch
 from trendloom.cli import main
 from trendloom.errors import ArtifactError, InputError, ManifestError, NotEnoughData
+from trendloom.photos import decode
 from trendloom.pipeline.heads import Fitted, apply_heads, fit_head, heads_of, read_head_labels, remove_head
 from trendloom.pipeline.ingest import ingest
 from trendloom.sources import open_source
 from trendloom.store import Workspace
-from trendloom.vision.heads import find_heads, load_head, save_head
+from trendloom.vision.heads import HeadTagger, find_heads, load_head, save_head
 from trendloom.vision.learning import Examples, learn_head
 from trendloom.vision.logistic import fit_linear, log_softmax
 
@@ -71,8 +72,8 @@ def _home(stored: Path, tmp_path: Path) -> Workspace:
     return Workspace.open(tmp_path / "w")
 
 
-def fit(home: Workspace, labels: Sequence[Sequence[str]] = LABELS, group: str = "mood", **more: float) -> Fitted:
-    return fit_head(home, write_labels(home.root.parent / "labels.csv", labels), group=group, **more)
+def fit(home: Workspace, labels: Sequence[Sequence[str]] = LABELS, group: str = "mood") -> Fitted:
+    return fit_head(home, write_labels(home.root.parent / "labels.csv", labels), group=group)
 
 
 def moods(home: Workspace, group: str = "mood") -> dict[str, str]:
@@ -116,6 +117,18 @@ def test_new_photos_are_tagged_as_stored_ones_are(stored: Path, home: Workspace,
     assert home.read("tags").filter((pl.col("group") == "mood") & (pl.col("key") == "new.png")).equals(rows)
 
 
+def test_a_photo_that_is_not_stored_is_tagged_as_a_stored_one(home: Workspace) -> None:
+    head = fit(home).head
+    encoder, data = HistogramEncoder(), patch("orange", np.random.default_rng(3))
+    vectors = encoder.images(encoder.prepare(decode(data, target=encoder.size).pixels)[None])
+    tagger = HeadTagger(ShirtTagger(), [head])
+    ((*rest, last),) = tagger.tag(vectors)
+    assert (last.group, last.value) == ("mood", "warm")
+    assert rest == ShirtTagger().tag(vectors)[0]
+    assert [tag.group for tag in tagger.tag(vectors, ["upper"])[0]].count("mood") == 0
+    assert tagger.tag(vectors[:0]) == []
+
+
 def test_other_labels_make_a_new_version_that_replaces_the_old(home: Workspace) -> None:
     fit(home)
     swapped = [(key, {"warm": "cold", "cold": "warm"}[label]) for key, label in LABELS]
@@ -139,13 +152,22 @@ def test_a_removed_head_leaves_no_tags(home: Workspace) -> None:
     before = home.read("tags").sort("key", "group", "value")
     fit(home)
     fit(home, group="other")
-    assert remove_head(home, "mood").identity == "head mood 1"
+    remove_head(home, "mood")
     assert moods(home) == {}
     assert len(moods(home, "other")) == len(NAMES)
     remove_head(home, "other")
     assert home.read("tags").sort("key", "group", "value").equals(before)
     with pytest.raises(InputError, match="there: none"):
         remove_head(home, "mood")
+
+
+def test_a_damaged_head_stops_a_run_before_it_begins_and_can_be_removed(home: Workspace, stored: Path) -> None:
+    fit(home)
+    (home.root / "heads" / "mood.json").write_text("{")
+    with pytest.raises(ArtifactError, match=r"heads/mood\.json"):
+        take_in(home.root, stored / "photos")
+    remove_head(home, "mood")
+    assert moods(home) == {}
 
 
 def test_a_head_of_another_model_is_not_applied(home: Workspace) -> None:
@@ -288,7 +310,7 @@ def test_the_fit_is_the_minimum_of_the_stated_loss() -> None:
     centre = examples.embeddings.mean(axis=0, dtype=np.float64)
     scale = np.sqrt(((examples.embeddings - centre) ** 2).sum(axis=1).mean())
 
-    def loss(weights: np.ndarray, bias: np.ndarray) -> float:  # type: ignore[type-arg]
+    def loss(weights: np.ndarray, bias: np.ndarray) -> float:
         told = log_softmax(examples.embeddings.astype(np.float64) @ weights + bias)
         return -float(told[np.arange(60), classes].sum()) + 0.25 * float(((weights * scale) ** 2).sum())
 

@@ -14,11 +14,11 @@ from tests.dumps import make_dump
 from tests.tiny_onnx import direction, tiny_model
 from trendloom.artifacts import load_card, write_card
 from trendloom.cli import main
-from trendloom.errors import InputError
+from trendloom.errors import ArtifactError, InputError
 from trendloom.store import Workspace
 from trendloom.vision.bench import bench
 from trendloom.vision.open_clip.loading import read_preprocessing
-from trendloom.vision.registry import load
+from trendloom.vision.registry import load, load_of
 
 
 @pytest.fixture(name="home", autouse=True)
@@ -42,6 +42,15 @@ def test_the_tiny_model_runs(home: Path) -> None:
     photo[..., 0] = 255
     np.testing.assert_allclose(model.encoder.images(photo)[0], direction(256, 1, 1), atol=1e-5)
     np.testing.assert_allclose(model.encoder.texts(["Red", "hm"])[0], direction(4, 1, 1), atol=1e-5)
+
+
+def test_a_workspaces_model_is_found_again_or_the_remedy_told(home: Path) -> None:
+    tiny_model(home / "tiny")
+    assert load_of("tiny 1.0", home).identity == "tiny 1.0"
+    with pytest.raises(ArtifactError, match=r"holds vectors of tiny 0\.9, installed is tiny 1\.0.*trendloom reembed"):
+        load_of("tiny 0.9", home)
+    with pytest.raises(ArtifactError, match=r"holds vectors of gone 2: .* installed: fashion-lite, tiny"):
+        load_of("gone 2", home)
 
 
 def test_list_names_yours_and_the_shipped_and_what_is_broken(home: Path, capsys: pytest.CaptureFixture[str]) -> None:

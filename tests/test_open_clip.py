@@ -29,7 +29,6 @@ with warnings.catch_warnings():
 from trendloom.artifacts import load_card, taxonomy_path, verify
 from trendloom.cli import main
 from trendloom.errors import ArtifactError, InputError
-from trendloom.photos import decode
 from trendloom.vision.fitting import center_crop, letterbox, squash
 from trendloom.vision.open_clip import adding, graphs
 from trendloom.vision.open_clip.adding import Added, add_model, default_name
@@ -245,7 +244,7 @@ def test_labels_calibrate(vit: Wanted, home: Path, tmp_path: Path) -> None:
     assert any(line.startswith("labels.csv, line 40: torn.jpg: ") for line in added.skipped)
     card = added.card
     assert card.metrics["labels_top1"]["n"] == 38
-    assert card.calibration.tags["type"].validated
+    assert any("Tags of type are calibrated on 38" in spot for spot in card.weak_spots)
     assert not card.calibration.tags["colour"].validated
     assert card.parity["photos_from"] == "given"
     assert any("calibrated on 38 labelled photos" in spot for spot in card.weak_spots)
@@ -473,4 +472,3 @@ def test_names_are_made_of_what_was_asked_for(vit: Wanted) -> None:
 def test_the_shipped_taxonomy_is_left_alone(home: Path) -> None:
     assert taxonomy_path(home) == home / "taxonomy.yaml"
     assert load_card(load_installed("fashion-lite").card.folder).name == "fashion-lite"
-    assert decode(drawn_samples(1)[0].data, target=64).width == 320

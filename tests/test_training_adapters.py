@@ -455,10 +455,12 @@ class TestConfig:
         config = self.load(tmp_path, HEAD + SOURCE.replace("shop.csv", "'${PHOTOS}/a.csv'"))
         assert config.sources[0].adapter.path == Path("/photos/a.csv")
 
-    def test_the_digest_follows_what_it_names(self, tmp_path: Path) -> None:
-        one, two = self.load(tmp_path, HEAD + SOURCE), self.load(tmp_path, HEAD + SOURCE + "seed: 5\n")
-        assert one.digest("sources", "lists") == two.digest("sources", "lists")
-        assert one.digest("seed") != two.digest("seed")
+    def test_photos_are_read_anew_only_when_what_decides_them_changes(self, tmp_path: Path) -> None:
+        one = self.load(tmp_path, HEAD + SOURCE).photos()
+        shared = SOURCE.replace("name: shop", "name: shop, share: 0.2")
+        assert self.load(tmp_path, HEAD + shared + "seed: 5\nlists: {colour: {weight: 0.1}}\n").photos() == one
+        assert self.load(tmp_path, HEAD + SOURCE + "lists: {type: {values: [hat]}}\n").photos() != one
+        assert self.load(tmp_path, HEAD + SOURCE + "data: {size: 64}\n").photos() != one
 
     @pytest.mark.parametrize("name", ["fashion-lite", "fashion-sets", "own-photos"])
     def test_the_configs_that_ship_are_whole(self, name: str, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -26,6 +26,7 @@ pytest.importorskip("scipy", reason="training needs scipy: pip install 'trendloo
 from PIL import Image, ImageDraw  # noqa: E402
 
 from training import recipe  # noqa: E402
+from training.cache import build, open_cache  # noqa: E402
 from training.checkpoints import read_checkpoint, refuse_other, write_checkpoint  # noqa: E402
 from training.collect import cache_folder, collect, open_collected  # noqa: E402
 from training.config import Config, load_config  # noqa: E402
@@ -53,6 +54,7 @@ print_every: {print_every}
 save_every: {save_every}
 threads: 1
 device: cpu
+workers: {workers}
 """
 
 
@@ -80,7 +82,7 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def make(data: Path, name: str, **given: Any) -> Config:
     """The config of a run called `name`; runs share the cache."""
     settings = {"work": "work", "run": f"runs/{name}", "text": "hashed", "width": 16, "steps": 6, "rate": 1.0e-3, "precision": "float32",
-                "ranks": 1, "print_every": 1, "save_every": 0}  # fmt: skip
+                "ranks": 1, "workers": 0, "print_every": 1, "save_every": 0}  # fmt: skip
     (data / f"{name}.yaml").write_text(CONFIG.format(**(settings | given)))
     return load_config(data / f"{name}.yaml")
 
@@ -178,6 +180,13 @@ def test_two_ranks_by_fork_and_by_torchrun_end_alike(data: Path) -> None:
     )
     assert state(forked)["step"] == 3
     assert same(state(forked)["model"], state(launched)["model"])
+
+
+def test_worker_processes_make_the_same_pictures(data: Path) -> None:
+    alone, helped = make(data, "alone", steps=3), make(data, "helped", steps=3, workers=1)
+    fit(alone, quiet)
+    fit(helped, quiet)
+    assert same(state(alone)["model"], state(helped)["model"])
 
 
 def test_bfloat16_trains(data: Path) -> None:
@@ -343,6 +352,20 @@ def test_bad_photos_are_left_out_counted_and_named(tmp_path: Path) -> None:
         line["place"] for line in lines
     }
     assert any("which the list 'type' does not have" in line["message"] for line in lines)
+
+
+def test_the_recipes_own_cache_leaves_bad_photos_out_too(tmp_path: Path) -> None:
+    (tmp_path / "data" / "clothing").mkdir(parents=True)
+    good, bad = (
+        {"1.jpg": photo(), "1.json": b'{"label": "dress"}'},
+        {"2.jpg": b"none", "2.json": b'{"label": "dress"}', "3.jpg": photo()},
+    )
+    shard(tmp_path / "data" / "clothing" / "0.tar", good | bad)
+    (tmp_path / "data" / "clothing" / "1.tar").write_bytes(b"no tar" * 200)
+    assert build(tmp_path / "data", tmp_path / "work") == 1
+    lines = [json.loads(line) for line in (tmp_path / "work" / "skipped.jsonl").read_text().splitlines()]
+    assert [line["kind"] for line in lines] == ["photo", "label", "shard"]
+    assert [r.id for r in open_cache(tmp_path / "work").records] == ["1"]
 
 
 def test_no_photo_at_all_is_said_with_the_report(tmp_path: Path) -> None:

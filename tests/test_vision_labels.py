@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 import yaml
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from trendloom.artifacts import taxonomy_path
@@ -17,33 +17,37 @@ from trendloom.vision.labels import refusal, refuse_group, refuse_labels, split_
 CASES: dict[str, dict[str, list[str]]] = yaml.safe_load(
     (Path(__file__).parent / "labels_about_people.yaml").read_text(encoding="utf-8")
 )
-REFUSED = [(kind, label) for kind, labels in CASES["refused"].items() for label in labels]
-ACCEPTED = [(kind, label) for kind, labels in CASES["accepted"].items() for label in labels]
+REFUSED = [label for labels in CASES["refused"].values() for label in labels]
+ACCEPTED = [label for labels in CASES["accepted"].values() for label in labels]
 
 
 def test_the_list_is_long_and_has_nothing_twice() -> None:
-    labels = [label for _, label in REFUSED + ACCEPTED]
-    assert len(set(labels)) == len(labels)
-    assert min(len(REFUSED), len(ACCEPTED)) >= 60
+    assert all(isinstance(label, str) for label in REFUSED + ACCEPTED)
+    assert len(set(REFUSED + ACCEPTED)) == len(REFUSED + ACCEPTED)
+    assert min(len(REFUSED), len(ACCEPTED)) >= 500
 
 
-@pytest.mark.parametrize(("kind", "label"), REFUSED)
-def test_a_label_that_asks_about_a_person_is_refused(kind: str, label: str) -> None:
-    with pytest.raises(InputError, match="infers nothing about people") as told:
-        refuse_labels(["dress", label])
-    assert repr(label) in str(told.value)
+@pytest.mark.parametrize("kind", CASES["refused"])
+def test_labels_that_ask_about_a_person_are_refused(kind: str) -> None:
+    assert [label for label in CASES["refused"][kind] if not refusal(label)] == []
 
 
-@pytest.mark.parametrize(("kind", "label"), ACCEPTED)
-def test_a_label_of_what_is_worn_is_accepted(kind: str, label: str) -> None:
-    assert refusal(label) == ""
+@pytest.mark.parametrize("kind", CASES["accepted"])
+def test_labels_of_what_is_worn_are_accepted(kind: str) -> None:
+    assert {label: why for label in CASES["accepted"][kind] if (why := refusal(label))} == {}
 
 
-@pytest.mark.parametrize(("kind", "label"), REFUSED)
-def test_case_and_punctuation_change_nothing(kind: str, label: str) -> None:
-    if label.isascii() and "_" not in label:
-        assert refusal(label.upper() if not label[0].isupper() else label.lower())
-        assert refusal(f"  {label}!  ")
+def test_the_message_names_the_label_and_says_why() -> None:
+    with pytest.raises(InputError, match="infers nothing about people: name a garment") as told:
+        refuse_labels(["dress", "Young Woman"])
+    assert "'Young Woman' asks for a person" in str(told.value)
+
+
+@pytest.mark.parametrize("kind", CASES["refused"])
+def test_case_and_punctuation_change_nothing(kind: str) -> None:
+    plain = [label for label in CASES["refused"][kind] if label.isascii() and "_" not in label]
+    turned = [label.lower() if label[0].isupper() else label.upper() for label in plain]
+    assert [label for label in turned + [f"  {label}!  " for label in plain] if not refusal(label)] == []
 
 
 def test_one_refused_label_does_not_stop_the_others() -> None:
@@ -95,12 +99,14 @@ def test_the_shipped_taxonomy_asks_nothing_about_people() -> None:
         refuse_group(group.name, group.label, [value.value for value in group.values], prompts)
 
 
+@settings(deadline=None)
 @given(st.text(max_size=60))
 def test_any_text_is_judged(text: str) -> None:
     assert isinstance(refusal(text), str)
 
 
-@given(st.sampled_from([label for _, label in ACCEPTED]), st.sampled_from(["young woman", "dark skin", "an old man"]))
+@settings(deadline=None)
+@given(st.sampled_from(ACCEPTED), st.sampled_from(["young woman", "dark skin", "an old man"]))
 def test_what_is_refused_is_refused_beside_what_is_not(accepted: str, person: str) -> None:
     assert refusal(f"{person}; {accepted}")
 

@@ -10,8 +10,10 @@ from __future__ import annotations
 import argparse
 import io
 import json
+import sys
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
@@ -19,6 +21,8 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from training.adapters import Skipped
+from training.adapters.checked import SkipReport
 from training.cutout import product_alpha
 from training.shards import SETS, ShardPhoto, read_set
 
@@ -95,11 +99,16 @@ def shares(photo: ShardPhoto, image: Image.Image) -> list[tuple[str, float, floa
     return [(tag, x0 / w, y0 / h, x1 / w, y1 / h) for tag, x0, y0, x1, y1 in found if tag not in ("hair", "skin")]
 
 
-def pieces(root: Path) -> Iterator[tuple[Record, NDArray[np.uint8]]]:
-    """Every photo and every boxed garment, fitted to the cache size."""
+def pieces(root: Path, report: SkipReport) -> Iterator[tuple[Record, NDArray[np.uint8]]]:
+    """Every photo and every boxed garment, fitted to the cache size; what cannot be used goes to the report."""
     for name in SETS:
-        for photo in read_set(root, name):
-            image = Image.open(io.BytesIO(photo.jpeg)).convert("RGB")
+        for photo in read_set(root, name, partial(report.add, name)):
+            try:
+                image = Image.open(io.BytesIO(photo.jpeg)).convert("RGB")
+            except Exception as exc:  # decoders raise many kinds
+                message = f"the photo does not decode ({type(exc).__name__}): left out"
+                report.add(name, Skipped(kind="photo", place=f"{root / name}, member {photo.id}", message=message))
+                continue
             labels = {k: v for k, v in photo.labels.items() if k not in ("boxes", "size", "source_size")}
             crops: list[tuple[str, dict[str, Any], Image.Image]] = [(name, labels, image)]
             crops += [(f"{name}_box", {"tags": [tag]}, crop) for tag, crop in boxes_of(photo, image)]
@@ -111,9 +120,12 @@ def pieces(root: Path) -> Iterator[tuple[Record, NDArray[np.uint8]]]:
 
 
 def build(root: Path, work: Path) -> int:
-    """The number of cached photos; writes pixels.npy, alphas.npy and records.jsonl to `work`."""
+    """The number of cached photos; writes pixels.npy, alphas.npy, records.jsonl and skipped.jsonl to `work`."""
     work.mkdir(parents=True, exist_ok=True)
-    found = list(pieces(root))
+    with SkipReport(work / "skipped.jsonl") as report:
+        found = list(pieces(root, report))
+    for line in report.summary():
+        print(f"{line} (skipped.jsonl)", file=sys.stderr)
     shape = (len(found), SIZE, SIZE)
     pixels = np.lib.format.open_memmap(work / "pixels.npy", "w+", np.uint8, (*shape, 3))
     alphas = np.lib.format.open_memmap(work / "alphas.npy", "w+", np.uint8, shape)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -18,6 +19,7 @@ from training.features import centred
 from training.measures import Floats, Judge
 from training.model import TextHead
 from training.prepared import embed
+from training.recipe import config_of, run
 from training.shards import TUNING
 from training.texts import TextCache
 
@@ -61,6 +63,9 @@ def sheet(cache: Cache, judge: Judge, head: TextHead, images: Floats, *, scale: 
 
 def main() -> None:
     """Print the scores at each size."""
+    if config := config_of(sys.argv[1:]):
+        run("evaluate", config)
+        return
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--data", type=Path, required=True, help="folder with a folder of tar shards per set")
     parser.add_argument("--work", type=Path, required=True, help="folder that training.cache filled")

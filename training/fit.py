@@ -1,4 +1,4 @@
-"""Training: `python -m training.fit --work DIR --run DIR --steps N` (and `--frozen` for heads on cached grids).
+"""Training: `python -m training.fit CONFIG.yaml`, or by flags: `python -m training.fit --work DIR --run DIR --steps N`.
 
 A run writes its state every few minutes and goes on from it when started again with the same arguments; a batch
 depends on the seed and the step alone, so a killed run ends where an unbroken one does.
@@ -11,6 +11,7 @@ import copy
 import json
 import math
 import os
+import sys
 import time
 from collections import defaultdict
 from collections.abc import Iterator
@@ -23,18 +24,26 @@ import torch
 from torch import Tensor, distributed, multiprocessing, nn
 
 from training.cache import Cache, open_cache
+from training.checkpoints import fitting, read_checkpoint, refuse_other, write_checkpoint
 from training.garments import finding_loss, regions
 from training.losses import Objective, Pictures
 from training.measures import Judge
 from training.model import GarmentHead, ImageHead, ImageTower
 from training.prompts import load_words
+from training.recipe import config_of, run
 from training.sampling import SHARES
 from training.shards import TUNING
 from training.texts import TextCache
 from training.trunk import Trunk, pretrained_path
 from training.views import Batches, Recipe
+from trendloom.errors import TrendloomError
 
-__all__ = ["Plan", "Trainer", "embed_frozen", "embed_photos", "main"]
+__all__ = ["NotFinite", "Plan", "Trainer", "embed_frozen", "embed_photos", "main"]
+
+
+NOT_FINITE = ("the loss ({loss}) or a gradient is not a finite number. The batch's photos are the rows {rows} of the cache's records.jsonl. No weight "
+              "was changed and the last checkpoint stays: lower the rates or lengthen the warm-up, look at these photos and their labels, "
+              "then start the same command again")  # fmt: skip
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -52,8 +61,14 @@ class Plan:
     seed: int = 0
 
 
+class NotFinite(TrendloomError):
+    """The loss or a gradient is no number any more."""
+
+
 class Trainer:
     """Model, average, optimiser and step: what a checkpoint holds."""
+
+    name = ""  # of the architecture, for messages
 
     def __init__(self, plan: Plan, tower: ImageTower, objective: Objective, *, frozen: bool, rank: int = 0) -> None:
         self.plan, self.frozen, self.step, self.rank = plan, frozen, 0, rank
@@ -114,7 +129,11 @@ class Trainer:
         self.optimiser.zero_grad(set_to_none=True)
         loss.backward()
         self.share_gradients()
-        nn.utils.clip_grad_norm_([p for g in self.optimiser.param_groups for p in g["params"]], 5.0)
+        norm = nn.utils.clip_grad_norm_([p for g in self.optimiser.param_groups for p in g["params"]], 5.0)
+        if not bool(torch.isfinite(norm)):
+            raise NotFinite(
+                f"step {self.step}, rank {self.rank}: {NOT_FINITE.format(loss=float(loss.detach()), rows=batch['rows'][:, 0].tolist())}"
+            )
         self.optimiser.step()
         self.step += 1
         keep = min(self.plan.average, (1 + self.step) / (20 + self.step))
@@ -141,31 +160,22 @@ class Trainer:
 
     def save(self, path: Path) -> None:
         """Write the checkpoint, whole or not at all."""
-        part = path.with_suffix(".part")
-        torch.save(
-            {
-                "model": self.model.state_dict(),
-                "average": self.average,
-                "optimiser": self.optimiser.state_dict(),
-                "step": self.step,
-            },
-            part,
-        )
-        os.replace(part, path)
+        write_checkpoint(path, {"model": self.model.state_dict(), "average": self.average, "optimiser": self.optimiser.state_dict(),
+                                "step": self.step, "name": self.name})  # fmt: skip
 
     def load(self, path: Path) -> None:
-        """Go on from a checkpoint."""
-        state = torch.load(path, map_location="cpu", weights_only=True)
+        """Go on from a checkpoint of the same architecture."""
+        state = read_checkpoint(path)
+        refuse_other(path, state["model"], self.model.state_dict(), (str(state.get("name", "")), self.name))
         self.model.load_state_dict(state["model"])
-        self.average = state["average"]
+        self.average = {name: value.to(self.average[name].device) for name, value in state["average"].items()}
         self.optimiser.load_state_dict(state["optimiser"])
         self.step = int(state["step"])
 
     def start_from(self, path: Path) -> None:
         """Take the averaged weights of another run, where names and shapes agree."""
-        mine, theirs = self.model.state_dict(), torch.load(path, map_location="cpu", weights_only=True)["average"]
-        fitting = {k: v for k, v in theirs.items() if k in mine and mine[k].shape == v.shape}
-        self.model.load_state_dict(mine | fitting)
+        mine = self.model.state_dict()
+        self.model.load_state_dict(mine | fitting(path, read_checkpoint(path)["average"], mine))
         self.average = copy.deepcopy(self.model.state_dict())
 
     def averaged(self) -> tuple[ImageTower, Objective]:
@@ -329,7 +339,10 @@ def work_on(rank: int, args: argparse.Namespace, trainer: Trainer, batches: Batc
 
 
 def main() -> None:
-    """Train."""
+    """Train by a config, or by flags."""
+    if config := config_of(sys.argv[1:]):
+        run("fit", config)
+        return
     args = arguments()
     torch.set_num_threads(1)  # before the fork: a pool of threads would not survive it
     args.run.mkdir(parents=True, exist_ok=True)

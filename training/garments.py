@@ -42,6 +42,7 @@ OF_PART = {"upper": "upper", "lower": "lower", "whole": "whole", "feet": "feet",
            "jewellery": "jewellery", "accessory": "other"}  # fmt: skip
 OF_TAG = {"shoes": "feet", "glasses": "eyewear", "top": "upper", "pants": "lower"}  # tags that name no one type
 CORE = 0.5  # the middle share of a box whose cells stand for it
+FAIR_CELLS, FAIRNESS = 6, 0.6  # a garment of so many cells weighs 1 a cell
 COMPLETE, POSITIVES, UNKNOWN = 1, 2, 0  # what is known of a picture's garments
 
 
@@ -108,7 +109,10 @@ def regions(box: Tensor, cells: int) -> Tensor:
 
 @dataclass(frozen=True, kw_only=True)
 class GridTargets:
-    """Wanted scores (n, kinds, g, g), their weights, the boxes of positive cells, and which cells those are."""
+    """Wanted scores (n, kinds, g, g), their weights, the boxes of positive cells, and which cells those are.
+
+    A garment's cells weigh less the more it has, so that sunglasses count beside a coat.
+    """
 
     score: Tensor
     weight: Tensor
@@ -135,7 +139,8 @@ def grid_targets(garments: Garments, cells: int) -> GridTargets:
                 xs = np.flatnonzero(np.abs(centre - cx) <= max(rx, 0.51 / cells))
                 ys = np.flatnonzero(np.abs(centre - cy) <= max(ry, 0.51 / cells))
                 cell = np.ix_(ys, xs)
-                score[at][cell], weight[at][cell], box[at][cell] = 1, 1, boxes[m]
+                share = (FAIR_CELLS / max(1, len(xs) * len(ys))) ** FAIRNESS
+                score[at][cell], weight[at][cell], box[at][cell] = 1, min(3.0, max(0.4, share)), boxes[m]
             else:  # its edge is neither
                 cell = np.ix_((centre > y0) & (centre < y1), (centre > x0) & (centre < x1))
                 weight[at][cell] = 0
@@ -169,4 +174,5 @@ def finding_loss(logits: Tensor, sides: Tensor, garments: Garments) -> Tensor:
     inner = (torch.minimum(high, wanted[:, 2:]) - torch.maximum(low, wanted[:, :2])).clamp(min=0).prod(1)
     union = (high - low).prod(1) + (wanted[:, 2:] - wanted[:, :2]).prod(1) - inner
     overlap = -torch.log((inner + 1e-4) / (union + 1e-4))
-    return 2 * focal + (overlap / of_picture[picture]).sum()
+    weight = target.weight[picture, kind, row, column]
+    return 2 * focal + (weight * overlap / of_picture[picture]).sum()

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import hashlib
-import json
-import tarfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+from training.adapters.members import groups
+from training.adapters.samples import Skipped
+from training.adapters.shards import json_of
 
 __all__ = ["SETS", "TUNING", "VALIDATION", "ShardPhoto", "bucket_of", "read_set"]
 
@@ -38,16 +40,13 @@ def bucket_of(name: str, photo_id: str) -> int:
     return int(hashlib.sha1(key.encode(), usedforsecurity=False).hexdigest(), 16) % 10
 
 
-def read_set(root: Path, name: str) -> Iterator[ShardPhoto]:
-    """Photos of one set in the order of its shards; those without a label file are left out."""
+def read_set(root: Path, name: str, left_out: Callable[[Skipped], None] | None = None) -> Iterator[ShardPhoto]:
+    """Photos of one set in the order of its shards; what cannot be read is handed to `left_out` and the rest goes on."""
     for shard in sorted((root / name).glob("*.tar")):
-        found: dict[str, dict[str, bytes]] = {}
-        with tarfile.open(shard) as tar:
-            for member in tar:
-                stem, _, ending = member.name.rpartition(".")
-                file = tar.extractfile(member) if member.isfile() else None
-                if file is not None and ending in ("jpg", "json"):
-                    found.setdefault(stem, {})[ending] = file.read()
-        for stem, parts in found.items():
-            if len(parts) == 2:
-                yield ShardPhoto(set=name, id=stem, jpeg=parts["jpg"], labels=json.loads(parts["json"]))
+        for group in groups(shard, ("json",)):
+            labels = group if isinstance(group, Skipped) else json_of(group)
+            if isinstance(group, Skipped) or isinstance(labels, Skipped):
+                if left_out and isinstance(labels, Skipped):
+                    left_out(labels)
+            else:
+                yield ShardPhoto(set=name, id=group.id, jpeg=group.photo, labels=labels)

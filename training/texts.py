@@ -113,9 +113,9 @@ class TextCache:
     def __init__(self, path: Path) -> None:
         self.path, self.row = path, dict[str, int]()
         self.vectors = np.zeros((0, WIDTH), np.float32)
-        if path.with_suffix(".npy").exists():
-            self.vectors = np.load(path.with_suffix(".npy"))
+        if path.with_suffix(".json").exists():
             self.row = {text: n for n, text in enumerate(json.loads(path.with_suffix(".json").read_text()))}
+            self.vectors = np.load(path.with_suffix(".npy"))[: len(self.row)]  # vectors are written before their names
 
     def rows(self, texts: list[str]) -> NDArray[np.int64]:
         """Row numbers in `vectors`, after encoding what is new."""
@@ -124,8 +124,11 @@ class TextCache:
         if fresh:
             self.vectors = np.concatenate([self.vectors, encode(fresh)])
             self.row |= {text: len(self.row) + n for n, text in enumerate(fresh)}
-            np.save(self.path.with_suffix(".npy"), self.vectors)
-            self.path.with_suffix(".json").write_text(json.dumps(list(self.row)))
+            part = self.path.with_name(f"{self.path.name}.part.npy")
+            np.save(part, self.vectors)
+            part.replace(self.path.with_suffix(".npy"))
+            part.write_text(json.dumps(list(self.row)))
+            part.replace(self.path.with_suffix(".json"))
         return np.array([self.row[text] for text in texts], np.int64)
 
     @property

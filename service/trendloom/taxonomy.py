@@ -13,7 +13,7 @@ import yaml
 
 from trendloom.errors import ArtifactError
 
-__all__ = ["Group", "Part", "Taxonomy", "Value", "load_taxonomy"]
+__all__ = ["Group", "Part", "Taxonomy", "Value", "load_layer", "load_taxonomy"]
 
 Part = Literal["upper", "lower", "whole", "feet", "bag", "head", "jewellery", "accessory"]
 
@@ -98,12 +98,42 @@ def load_taxonomy(path: Path) -> Taxonomy:
     Raises:
         ArtifactError: the file is missing, or a field is absent, unknown, doubled or of another kind.
     """
+    taxonomy = _read(path)
+    _check_types(taxonomy, path.name)
+    return taxonomy
+
+
+def load_layer(path: Path) -> Taxonomy:
+    """Returns the groups of prompts in a YAML file that is added to a taxonomy; it has the same form without types.
+
+    Raises:
+        ArtifactError: as for a taxonomy; or a group is exclusive, is asked of some types only or has a `none`: each value
+            of a layer is judged on its own.
+    """
+    layer = _read(path)
+    for group in layer.groups:
+        place = f"{path.name}: {group.name}"
+        if group.name == TYPE:
+            raise ArtifactError(f"{place}: expected another name; types belong to the taxonomy")
+        for field, given, wanted in (
+            ("exclusive", group.exclusive, "false"),
+            ("none", bool(group.none), "no such field"),
+            ("applies_to", group.applies_to is not None, "no such field"),
+        ):
+            if given:
+                raise ArtifactError(
+                    f"{place}: {field}: expected {wanted} in a layer, whose values are judged one by one"
+                )
+    return layer
+
+
+def _read(path: Path) -> Taxonomy:
     try:
         if path.stat().st_size > MAX_BYTES:
             raise ArtifactError(f"{path.name}: expected at most {MAX_BYTES} bytes, got more")
         raw = _parse(path.read_bytes())
     except OSError as exc:
-        raise ArtifactError(f"expected a taxonomy in {path.name!r}, found no file to read") from exc
+        raise ArtifactError(f"expected groups and prompts in {path.name!r}, found no file to read") from exc
     except (yaml.YAMLError, RecursionError) as exc:
         raise ArtifactError(f"{path.name}: expected YAML, got text that does not parse ({exc})") from exc
     fields = _object(raw, path.name, {"name", "version", "groups"})
@@ -112,13 +142,11 @@ def load_taxonomy(path: Path) -> Taxonomy:
         for n, entry in enumerate(_list(fields.get("groups"), f"{path.name}: groups"))
     )
     _refuse_doubles((group.name for group in groups), f"{path.name}: groups")
-    taxonomy = Taxonomy(
+    return Taxonomy(
         name=_text(fields.get("name"), f"{path.name}: name"),
         version=str(fields.get("version") or _text(None, f"{path.name}: version")),
         groups=groups,
     )
-    _check_types(taxonomy, path.name)
-    return taxonomy
 
 
 def _parse(text: bytes) -> object:

@@ -6,7 +6,7 @@ import sys
 
 import typer
 
-from trendloom.cli import extras, stateless, workspace  # noqa: F401  they register their commands
+from trendloom.cli import extras, heads, models, stateless, workspace  # noqa: F401  they register their commands
 from trendloom.cli.door import app
 from trendloom.errors import TrendloomError
 

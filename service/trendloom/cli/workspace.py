@@ -173,15 +173,20 @@ def _step(text: str | None) -> Literal["week", "month"] | None:
 
 def views_of(root: Path, chosen: Settings, *, k: int) -> Views:
     """Returns the reading side of a workspace; the model is loaded when it is first needed."""
+    from trendloom.pipeline.heads import heads_of
     from trendloom.pipeline.views import Views
     from trendloom.store import Workspace
     from trendloom.vision import registry
+    from trendloom.vision.heads import HeadTagger
+
+    home = Workspace.open(root)
 
     def load() -> tuple[Encoder, Tagger, Finder | None]:
         loaded = registry.load(chosen.model, chosen.models_dir)
-        return loaded.encoder, loaded.tagger, loaded.finder if chosen.garments == "on" else None
+        tagger = HeadTagger(loaded.tagger, [head for head in heads_of(home) if head.model == loaded.identity])
+        return loaded.encoder, tagger, loaded.finder if chosen.garments == "on" else None
 
-    return Views(Workspace.open(root), load, k=k)
+    return Views(home, load, k=k)
 
 
 def show_trends(

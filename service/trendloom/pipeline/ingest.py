@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 
 import polars as pl
 
+from trendloom.pipeline.heads import apply_heads, heads_of
 from trendloom.pipeline.looking import Garment, Seen, look
 from trendloom.store import Workspace, frame
 from trendloom.types import Encoder, Finder, Item, Post, Source, Tagger
@@ -49,6 +50,7 @@ def ingest(
     """Looks at every item that the workspace does not hold yet, and commits posts, photos, garments and tags.
 
     The row of `photos` is committed last and marks an item as done; what a killed run left without it is removed first.
+    The workspace's heads tag the new photos at the end, from the stored vectors.
 
     Args:
         workspace: Locked by the caller.
@@ -61,6 +63,7 @@ def ingest(
         progress: Called with items done and items in all.
         finder: Looks for the garments of a photo; without one the whole photo is the only garment.
     """
+    heads_of(workspace)  # a damaged head is told before the work, not after it
     if retry:
         workspace.delete("photos", "status <> 'ok'")
     _remove_unfinished(workspace)
@@ -95,6 +98,7 @@ def ingest(
         raise
     if waiting:
         writer.commit(waiting)
+    apply_heads(workspace)
     if result.added:
         workspace.compact()
     return result

@@ -99,7 +99,8 @@ class Workspace:
                 if has != wants:
                     raise StoreError(
                         f"the workspace {root} was made with {what} {has}, not {wants}: mixing them would look like a trend. "
-                        f"Start a new workspace, or give the {what} it was made with"
+                        f"Bring all of it to the new one with `trendloom reembed --workspace {root} --model {model.split(maxsplit=1)[0]}`, "
+                        f"start a new workspace, or give the {what} it was made with"
                     )
             if source and source != found.meta.source:
                 found.meta = Meta(**{**asdict(found.meta), "source": source})

@@ -129,7 +129,13 @@ class ClipEncoder:
         by_length = sorted(range(len(lines)), key=lambda n: len(tokens[n][0]))
         for start in range(0, len(lines), TEXT_CHUNK):
             rows = by_length[start : start + TEXT_CHUNK]
-            width = spec.context_length or max(1, *(len(tokens[n][0]) for n in rows))
+            width = max(1, *(len(tokens[n][0]) for n in rows))
+            if spec.context_length is not None:
+                if width > spec.context_length:
+                    raise ArtifactError(
+                        f"{self.model}: the tokenizer gives {width} ids, the card {spec.context_length}"
+                    )
+                width = spec.context_length if spec.pad_to == "context" else width
             ids, mask = np.zeros((2, len(rows), width), dtype=np.int64)
             ids += spec.pad_id
             for at, n in enumerate(rows):

@@ -7,8 +7,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from trendloom.artifacts import ModelCard, find_model, installed_cards, load_card, taxonomy_path
-from trendloom.errors import InputError
+from trendloom.artifacts import ModelCard, find_model, installed_cards, load_card, models_folder, taxonomy_path
+from trendloom.errors import ArtifactError, InputError
 from trendloom.taxonomy import Taxonomy, load_taxonomy
 from trendloom.types import Floats, Session
 from trendloom.vision.classifier import label_vectors, probabilities
@@ -17,7 +17,7 @@ from trendloom.vision.garments import GarmentFinder, GarmentSettings
 from trendloom.vision.layers import check_prompts
 from trendloom.vision.tagger import PromptTagger, make_prompt_vectors, prompt_vectors, save_prompt_vectors
 
-__all__ = ["DEFAULT_MODEL", "Model", "installed", "load", "open_model", "write_prompts"]
+__all__ = ["DEFAULT_MODEL", "Model", "installed", "load", "load_of", "open_model", "write_prompts"]
 
 DEFAULT_MODEL = "fashion-lite"
 
@@ -87,6 +87,25 @@ def load(name: str = DEFAULT_MODEL, models_dir: Path | None = None, threads: int
     return open_model(find_model(name, models_dir), taxonomy_path(models_dir), threads)
 
 
+def load_of(identity: str, models_dir: Path | None = None, threads: int = 1) -> Model:
+    """Returns the installed model that a workspace names, such as `fashion-lite 1.0`: no other may read its vectors.
+
+    Raises:
+        ArtifactError: it is not installed, or in another version: `trendloom reembed` brings the workspace to that.
+    """
+    name = identity.split(" ", 1)[0]
+    try:
+        found = load(name, models_dir, threads)
+    except ArtifactError as exc:
+        raise ArtifactError(f"the workspace holds vectors of {identity}: {exc}") from exc
+    if found.identity != identity:
+        raise ArtifactError(
+            f"the workspace holds vectors of {identity}, installed is {found.identity}, and their vectors do not compare: "
+            f"bring the workspace to it with `trendloom reembed --workspace W --model {name}`"
+        )
+    return found
+
+
 def write_prompts(model_dir: Path) -> Path:
     """Returns the path of the prompt vectors written into a model's folder, for the taxonomy beside that folder.
 
@@ -121,7 +140,8 @@ def open_model(folder: Path, taxonomy: Path, threads: int = 1) -> Model:
             region=lambda: _session(folder / "region.onnx", threads),
         )
     known = load_taxonomy(taxonomy)
-    check_prompts(known, taxonomy.name)
+    if taxonomy.parent != models_folder():  # the shipped one is judged by its tests, not at every start
+        check_prompts(known, taxonomy.name)
     return Model(card=card, taxonomy=known, encoder=encoder, finder=finder)
 
 
