@@ -93,7 +93,7 @@ def colour_words(cache: Cache) -> Words:
 def make_trainer(cache: Cache, steps: int) -> Trainer:
     torch.manual_seed(0)
     tower = ImageTower(Trunk(frozen=2), ImageHead(width=16), GarmentHead(width=16))
-    objective = Objective(colour_words(cache), np.zeros(len(cache.records), bool))
+    objective = Objective(colour_words(cache), np.zeros(len(cache.records), bool), np.arange(len(cache.records)))
     return Trainer(Plan(steps=steps, batch=8, warm_up=2, head_rate=3e-3), tower, objective, frozen=False)
 
 
@@ -270,7 +270,7 @@ def test_threshold_reaches_the_precision_and_is_never_low() -> None:
 
 
 def test_grey_pictures_do_not_teach_colours(cache: Cache) -> None:
-    objective = Objective(colour_words(cache), np.zeros(len(cache.records), bool))
+    objective = Objective(colour_words(cache), np.zeros(len(cache.records), bool), np.arange(len(cache.records)))
     task = objective.words.tasks[0]
     grey = TaskTexts(task=Task(name="c", classes=task.task.classes, prompts=[], templates=("{}",), weight=1.0, colour=True),
                      prompts=task.prompts, targets=task.targets)  # fmt: skip

@@ -77,9 +77,7 @@ def boxed_photos(
     return prepare(data, cache, rows, size), wanted, every
 
 
-def least_scores(
-    pieces: list[list[Piece]], wanted: list[list[Garment]], every: list[list[Box]]
-) -> dict[str, float]:
+def least_scores(pieces: list[list[Piece]], wanted: list[list[Garment]], every: list[list[Box]]) -> dict[str, float]:
     """The least score of each kind: most garments found at no more false ones a photo than is allowed, over all kinds.
 
     The price of a false garment is raised until the budget holds; at a price each kind takes its own best score.

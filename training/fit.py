@@ -31,7 +31,7 @@ from training.measures import Judge
 from training.model import GarmentHead, ImageHead, ImageTower
 from training.prompts import load_words
 from training.recipe import config_of, run
-from training.sampling import SHARES
+from training.sampling import SHARES, trainable
 from training.shards import TUNING
 from training.texts import TextCache
 from training.trunk import Trunk, pretrained_path
@@ -282,7 +282,8 @@ def make_trainer(args: argparse.Namespace, cache: Cache, texts: TextCache) -> Tr
     trunk = Trunk(args.freeze)
     trunk.load(torch.load(pretrained_path(), map_location="cpu", weights_only=True))
     tower = ImageTower(trunk, ImageHead(), GarmentHead()).to(memory_format=torch.channels_last)
-    objective = Objective(words, np.array([r.set == "other" for r in cache.records]))
+    training = np.array([n for n, r in enumerate(cache.records) if trainable(r)], np.int64)
+    objective = Objective(words, np.array([r.set == "other" for r in cache.records]), training)
     plan = Plan(
         steps=args.steps,
         batch=args.batch,

@@ -44,11 +44,14 @@ class Scales(nn.Module):
 class Objective(nn.Module):
     """The sum of losses of a batch's image vectors; holds the text head and the temperatures."""
 
-    def __init__(self, words: Words, is_other: NDArray[np.bool_], smoothing: float = 0.03) -> None:
+    def __init__(
+        self, words: Words, is_other: NDArray[np.bool_], training: NDArray[np.int64], smoothing: float = 0.03
+    ) -> None:
         super().__init__()
         self.text, self.scales = TextHead(), Scales()
         self.words, self.smoothing = words, smoothing
         self.is_other = torch.from_numpy(is_other)
+        self.training = training  # rows whose captions may stand as outsiders
 
     def prompts(self, prompts: list[NDArray[np.int64]], rng: np.random.Generator, at_once: int) -> Tensor:
         """A vector for each class, (classes, 256): the mean of some of its prompts."""
@@ -109,7 +112,7 @@ class Objective(nn.Module):
                     texts.append(int(of[row][0 if rng.random() < whole else rng.integers(len(of[row]))]))
         if len(use) < 2:
             return images.sum() * 0
-        spare = [of[row] for row in rng.integers(len(of), size=OUTSIDERS)]
+        spare = [of[row] for row in rng.choice(self.training, OUTSIDERS)]
         outside = [int(o[rng.integers(len(o))]) for o in spare if len(o)]
         outside = sorted(set(outside) - set(texts))
         mine, every = torch.tensor(texts), torch.tensor(texts + outside)

@@ -19,7 +19,7 @@ class Settings:
 
     Attributes:
         model: Name of the model to load.
-        models_dir: Folder of models; by default the shipped ones.
+        models_dir: Folder of your own models, searched before the shipped ones.
         workers: Worker threads; 0 takes one per core.
         garments: `on` looks for the garments of a photo, `off` takes the whole photo for one.
         k: Smallest number of people that API and pages publish.

@@ -182,7 +182,7 @@ def views_of(root: Path, chosen: Settings, *, k: int) -> Views:
     home = Workspace.open(root)
 
     def load() -> tuple[Encoder, Tagger, Finder | None]:
-        loaded = registry.load(chosen.model, chosen.models_dir)
+        loaded = registry.load_of(home.meta.model, chosen.models_dir)
         tagger = HeadTagger(loaded.tagger, [head for head in heads_of(home) if head.model == loaded.identity])
         return loaded.encoder, tagger, loaded.finder if chosen.garments == "on" else None
 
