@@ -51,11 +51,11 @@ def colour_centres(cache: Cache, task: Task, seed: int = 0) -> dict[str, list[fl
     return found
 
 
-def settings_of(card: dict[str, Any], least: float | None = None) -> GarmentSettings:
-    """The settings in a card's section, perhaps with another least score."""
+def settings_of(card: dict[str, Any]) -> GarmentSettings:
+    """The settings in a card's section."""
     return GarmentSettings(
         kinds={k: tuple(v) for k, v in card["kinds"].items()},
-        thresholds={k: least or v for k, v in card["thresholds"].items()},
+        thresholds=dict(card["thresholds"]),
         overlap=card["overlap"], contest=card["contest"], colours=ColourNames.of(card["colours"]),
     )  # fmt: skip
 
