@@ -7,11 +7,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from trendloom.vision.colours import ColourNames, lab_of, main_colours, srgb_of
+from trendloom.vision.colours import ColourNames, NamedColour, lab_of, main_colours, srgb_of
 
-NAMES = ColourNames.of(
-    {"red": (53.2, 80.1, 67.2), "blue": (32.3, 79.2, -107.9), "white": (100, 0, 0), "black": (0, 0, 0)}
-)
+ROUND = ((100.0, 0.0, 0.0), (0.0, 100.0, 0.0), (0.0, 0.0, 100.0))
+LABS = {"red": (53.2, 80.1, 67.2), "blue": (32.3, 79.2, -107.9), "white": (100.0, 0.0, 0.0), "black": (0.0, 0.0, 0.0)}
+NAMES = ColourNames({name: NamedColour(lab=lab, spread=ROUND, share=0.25) for name, lab in LABS.items()})
 
 
 @pytest.mark.parametrize(
@@ -63,3 +63,26 @@ def test_shares_never_exceed_the_whole_and_nothing_fails(count: int, seed: int) 
     assert sum(c.share for c in found) <= 1.001
     assert [c.share for c in found] == sorted((c.share for c in found), reverse=True)
     assert all(len(c.hex) == 7 and c.name in NAMES.names for c in found)
+
+
+def test_a_name_that_spreads_or_is_common_reaches_further() -> None:
+    flat = ((100.0, 0.0, 0.0), (0.0, 4.0, 0.0), (0.0, 0.0, 4.0))
+
+    def names(share: float) -> ColourNames:
+        grey = NamedColour(lab=(50.0, 0.0, 0.0), spread=flat, share=1 - share)
+        blue = NamedColour(lab=(50.0, 0.0, -20.0), spread=ROUND, share=share)
+        return ColourNames({"grey": grey, "blue": blue})
+
+    def name(share: float, *lab: float) -> str:
+        return names(share).name(np.array(lab, np.float32))
+
+    assert name(0.5, 70.0, 0.0, 0.0) == "grey"  # far in lightness, which greys spread over
+    assert name(0.5, 50.0, 0.0, -8.0) == "blue"  # nearer to grey, but greys have no colour
+    # equal densities: (b/2)^2/2 - ln(100*4*4)/2 = (b+20)^2/200 - ln(10^6)/2 turns with the shares
+    assert {name(0.01, 50.0, 0.0, -4.5), name(0.99, 50.0, 0.0, -4.5)} == {"grey", "blue"}
+
+
+def test_spreads_that_are_none_are_refused() -> None:
+    line = ((1.0, 1.0, 0.0), (1.0, 1.0, 0.0), (0.0, 0.0, 1.0))
+    with pytest.raises(ValueError, match="positive definite"):
+        ColourNames({"red": NamedColour(lab=LABS["red"], spread=line, share=1.0)})

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -39,6 +40,10 @@ class MeanSession:
             axes = np.eye(len(WORDS), dtype=np.float32)[np.asarray(inputs["input_ids"], dtype=np.int64)]
             rows = (axes * np.asarray(inputs["attention_mask"], dtype=np.float32)[..., None]).sum(axis=1)
         return np.asarray(rows / (1.0 if self.broken else np.linalg.norm(rows, axis=1, keepdims=True)), np.float32)
+
+    def outputs(self, names: Sequence[str], inputs: dict[str, NDArray[np.generic]]) -> list[Floats]:
+        assert list(names) == ["embedding"]
+        return [self.run(inputs)]
 
 
 def tokenizer_file() -> bytes:

@@ -17,16 +17,18 @@ from trendloom.errors import ArtifactError, InputError
 from trendloom.photos import Picture
 from trendloom.pipeline.looking import garments_of
 from trendloom.types import WHOLE, Box, Floats, Pixels
-from trendloom.vision.colours import ColourNames
+from trendloom.vision.colours import ColourNames, NamedColour
 from trendloom.vision.garments import GarmentFinder, GarmentSettings, overlap, regions
 
 SIZE, CELLS, DIM = 64, 4, 3
+ROUND = ((100.0, 0.0, 0.0), (0.0, 100.0, 0.0), (0.0, 0.0, 100.0))
+LABS = {"red": (53.2, 80.1, 67.2), "white": (100.0, 0.0, 0.0)}
 SETTINGS = GarmentSettings(
     kinds={"upper": ("shirt",), "bag": ("handbag",)},
     thresholds={"upper": 0.5, "bag": 0.3},
     overlap=0.5,
     contest=0.8,
-    colours=ColourNames.of({"red": (53.2, 80.1, 67.2), "white": (100.0, 0.0, 0.0)}),
+    colours=ColourNames({name: NamedColour(lab=lab, spread=ROUND, share=0.5) for name, lab in LABS.items()}),
 )
 boxes_strategy = st.tuples(*[st.floats(0, 1, width=32)] * 4).map(
     lambda v: Box(x0=min(v[0], v[2]), y0=min(v[1], v[3]), x1=max(v[0], v[2]) + 0.01, y1=max(v[1], v[3]) + 0.01)

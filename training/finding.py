@@ -17,7 +17,7 @@ from training.shards import TUNING, VALIDATION
 from training.views import known_garments, on_square
 from training.vocab import Task
 from trendloom.types import Box, Piece
-from trendloom.vision.colours import ColourNames, lab_of
+from trendloom.vision.colours import ColourNames, main_colours
 from trendloom.vision.garments import GarmentFinder, GarmentSettings, overlap
 from trendloom.vision.session import OnnxSession
 
@@ -26,7 +26,7 @@ __all__ = ["fit_finding", "settings_of"]
 OVERLAP, CONTEST = 0.45, 0.75
 MOST_FALSE = 0.35  # garments a photo that overlap nothing labelled
 GRID = np.round(np.arange(0.15, 0.71, 0.025), 3)
-COLOUR_PHOTOS = 60  # of each colour
+COLOUR_PHOTOS, LEAST_COLOURS = 150, 8  # of each colour
 
 
 def kinds_of(taxonomy: Path) -> dict[str, list[str]]:
@@ -36,18 +36,30 @@ def kinds_of(taxonomy: Path) -> dict[str, list[str]]:
     return {kind: [t for t in types if KINDS[kind_of(t, taxonomy)] == kind] for kind in KINDS}
 
 
-def colour_centres(cache: Cache, task: Task, seed: int = 0) -> dict[str, list[float]]:
-    """The median Lab of cut-out training products of each colour; what has no one colour is left out."""
-    rng, found = np.random.default_rng(seed), dict[str, list[float]]()
+def colour_names(cache: Cache, task: Task, seed: int = 0) -> dict[str, Any]:
+    """Mean, covariance (drawn a little to a round one) and share of the main colours of cut-out training products.
+
+    Colours are measured as the product measures them, here on the cut-out's own pixels. What has no one colour is left out.
+    """
+    rng, found = np.random.default_rng(seed), dict[str, Any]()
+    nameless = ColourNames({})
+    rows_of: dict[int, list[int]] = {n: [] for n in range(len(task.classes))}
+    for row, classes in task.targets.items():
+        record = cache.records[row]
+        if len(classes) == 1 and record.cut and record.set != "drawn" and record.bucket not in (TUNING, VALIDATION):
+            rows_of[classes[0]].append(row)
+    total = sum(len(rows) for rows in rows_of.values())
     for number, name in enumerate(task.classes):
-        rows = [n for n, classes in task.targets.items() if classes == [number] and cache.records[n].cut
-                and cache.records[n].set != "drawn" and cache.records[n].bucket not in (TUNING, VALIDATION)]  # fmt: skip
-        middles = []
-        for row in rng.permutation(rows)[:COLOUR_PHOTOS]:
-            opaque = cache.content(int(row))[cache.alpha(int(row)) > 200]
-            middles.append(np.median(lab_of(opaque[::7].astype(np.float32) / 255), axis=0))
-        if len(middles) >= 5 and name not in ("multicolour", "none"):
-            found[name] = [round(float(v), 1) for v in np.median(middles, axis=0)]
+        first = []
+        for row in rng.permutation(rows_of[number])[:COLOUR_PHOTOS]:
+            opaque = np.asarray(cache.content(int(row))[cache.alpha(int(row)) > 200][::11] / 255, np.float32)
+            if len(opaque) and (colours := main_colours(opaque, np.ones(len(opaque), np.float32), nameless)):
+                first.append(colours[0].lab)
+        if len(first) >= LEAST_COLOURS and name not in ("multicolour", "none"):
+            lab = np.array(first)
+            spread = np.cov(lab.T) * 0.85 + np.eye(3) * 30.0
+            found[name] = {"lab": np.round(np.median(lab, axis=0), 1).tolist(), "spread": np.round(spread, 1).tolist(),
+                           "share": round(len(rows_of[number]) / total, 4)}  # fmt: skip
     return found
 
 
@@ -56,7 +68,7 @@ def settings_of(card: dict[str, Any]) -> GarmentSettings:
     return GarmentSettings(
         kinds={k: tuple(v) for k, v in card["kinds"].items()},
         thresholds=dict(card["thresholds"]),
-        overlap=card["overlap"], contest=card["contest"], colours=ColourNames.of(card["colours"]),
+        overlap=card["overlap"], contest=card["contest"], colours=GarmentSettings.colours_of(card["colours"]),
     )  # fmt: skip
 
 
@@ -126,7 +138,7 @@ def fit_finding(
     The least score is the smallest at which tuning photos show no more false garments than is allowed.
     """
     section: dict[str, Any] = {"kinds": kinds_of(taxonomy), "thresholds": dict.fromkeys(KINDS, float(GRID[0])), "overlap": OVERLAP,
-                               "contest": CONTEST, "colours": colour_centres(cache, colour)}  # fmt: skip
+                               "contest": CONTEST, "colours": colour_names(cache, colour)}  # fmt: skip
     image, find, region = (OnnxSession(folder / name, threads=2) for name in ("image.onnx", "find.onnx", "region.onnx"))
     finder = GarmentFinder(
         settings_of(section), size=size, image=lambda: image, find=lambda: find, region=lambda: region

@@ -28,6 +28,7 @@ from training.fitting import Fitting, Place, Weighted, device_of, make_tower, pr
 from training.journal import Journal
 from training.marks import Marked, embed
 from training.pictures import Pictures
+from training.sampling import trainable
 from training.shards import TUNING
 from training.texts import TextCache
 from training.wording import is_other, make_words, open_texts
@@ -126,6 +127,7 @@ class Running:
         objective = Weighted(
             make_words(config, self.cache.records, self.texts),
             is_other(config, self.cache.records),
+            np.array([n for n, r in enumerate(self.cache.records) if trainable(r)], np.int64),
             config.losses.smoothing,
         )
         objective.weights = {"written": config.losses.captions, "composed": config.losses.composed}

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from trendloom.types import Floats, MainColour
 
-__all__ = ["ColourNames", "lab_of", "main_colours", "srgb_of"]
+__all__ = ["ColourNames", "NamedColour", "lab_of", "main_colours", "srgb_of"]
 
 MOST = 2
 _CELLS = 6  # clusters at the start
@@ -45,22 +45,39 @@ def srgb_of(lab: Floats) -> Floats:
 
 
 @dataclass(frozen=True, kw_only=True)
+class NamedColour:
+    """How the colours of one name spread: mean and covariance in Lab, and how often the name is given, 0..1."""
+
+    lab: tuple[float, float, float]
+    spread: tuple[tuple[float, float, float], ...]  # (3, 3), symmetric
+    share: float
+
+
 class ColourNames:
-    """Names of colours by the nearest centre in Lab."""
+    """Names of colours, the likeliest under a normal distribution for each name (quadratic discriminant analysis).
 
-    names: tuple[str, ...]
-    centres: Floats  # (names, 3)
+    Hastie, Tibshirani and Friedman, The Elements of Statistical Learning, 2nd edition, equation 4.12.
 
-    @classmethod
-    def of(cls, table: Mapping[str, tuple[float, float, float]]) -> ColourNames:
-        """Returns the names of a table of centres."""
-        return cls(names=tuple(table), centres=np.array(list(table.values()), dtype=np.float32).reshape(-1, 3))
+    Raises:
+        ValueError: a spread is not positive definite, or a share is not positive.
+    """
+
+    def __init__(self, table: Mapping[str, NamedColour]) -> None:
+        self.names = tuple(table)
+        self._means = np.array([c.lab for c in table.values()], dtype=np.float64).reshape(-1, 3)
+        spreads = np.array([c.spread for c in table.values()], dtype=np.float64).reshape(-1, 3, 3)
+        shares = np.array([c.share for c in table.values()], dtype=np.float64)
+        if (shares <= 0).any() or (len(spreads) and np.linalg.eigvalsh(spreads).min() <= 0):
+            raise ValueError("expected positive definite spreads and positive shares")
+        self._precisions = np.linalg.inv(spreads)
+        self._offsets = np.log(shares) - np.log(np.linalg.det(spreads)) / 2 if len(spreads) else shares
 
     def name(self, lab: Floats) -> str:
         """Returns the name of one colour (3,), or nothing where no names are known."""
         if not self.names:
             return ""
-        return self.names[int(np.square(self.centres - lab).sum(axis=1).argmin())]
+        apart = np.asarray(lab, dtype=np.float64) - self._means
+        return self.names[int((self._offsets - np.einsum("ni,nij,nj->n", apart, self._precisions, apart) / 2).argmax())]
 
 
 def main_colours(rgb: Floats, weights: Floats, names: ColourNames) -> tuple[MainColour, ...]:

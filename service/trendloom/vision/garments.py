@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,7 +12,7 @@ from numpy.typing import NDArray
 from trendloom.artifacts import ModelCard
 from trendloom.errors import ArtifactError, InputError
 from trendloom.types import Box, Floats, MainColour, Piece, Pixels, Session
-from trendloom.vision.colours import ColourNames, main_colours
+from trendloom.vision.colours import ColourNames, NamedColour, main_colours
 from trendloom.vision.encoder import Lazy
 
 __all__ = ["GarmentFinder", "GarmentSettings", "overlap", "regions"]
@@ -33,7 +34,7 @@ class GarmentSettings:
         thresholds: The least score per kind.
         overlap: Of two boxes of one kind that overlap by more (intersection over union) the better stays.
         contest: The same for boxes of different kinds.
-        colours: Lab centres of the colour names.
+        colours: What colours are called.
     """
 
     kinds: Mapping[str, tuple[str, ...]]
@@ -59,14 +60,23 @@ class GarmentSettings:
                 thresholds={kind: float(raw["thresholds"][kind]) for kind in kinds},
                 overlap=float(raw["overlap"]),
                 contest=float(raw["contest"]),
-                colours=ColourNames.of(
-                    {str(n): (float(a), float(b), float(c)) for n, (a, b, c) in raw["colours"].items()}
-                ),
+                colours=cls.colours_of(raw["colours"]),
             )
         except (KeyError, TypeError, ValueError, AttributeError) as exc:
             raise ArtifactError(
                 f"{card.identity}: garments: expected kinds, thresholds, overlap, contest and colours, got {exc!r}"
             ) from exc
+
+    @staticmethod
+    def colours_of(table: Mapping[str, Mapping[str, Any]]) -> ColourNames:
+        """Returns the names of a card's table of colours."""
+        return ColourNames({str(name): _named(entry) for name, entry in table.items()})
+
+
+def _named(entry: Mapping[str, Any]) -> NamedColour:
+    a, b, c = (float(v) for v in entry["lab"])
+    rows = [(float(x), float(y), float(z)) for x, y, z in entry["spread"]]
+    return NamedColour(lab=(a, b, c), spread=tuple(rows), share=float(entry["share"]))
 
 
 class GarmentFinder:

@@ -240,7 +240,7 @@ class ImageTags(BaseModel):
         """Returns the tags of one image, by garment."""
         garments: dict[int, Garment] = {}
         for number, box, tag in result.tags:
-            place = garments.setdefault(number, Garment(garment=number, box=BoxOut.of(box), tags=[]))
+            place = garments.setdefault(number, Garment(garment=number, box=BoxOut.of(box), tags=[], heat=None))
             chance = min(max(tag.probability, 0.0), 1.0) if math.isfinite(tag.probability) else 0.0
             place.tags.append(TagOut(group=tag.group, value=tag.value, value_id=tag.value_id, probability=chance))
         for number, place in garments.items():
