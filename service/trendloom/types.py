@@ -189,8 +189,8 @@ class Encoder(Protocol):
 class Finder(Protocol):
     """Photos to their vectors and garments."""
 
-    def look(self, batch: Pixels) -> list[list[Piece]]:
-        """Returns the pieces of each prepared photo: the whole photo, then its garments."""
+    def look(self, batch: Pixels, count: int | None = None) -> list[list[Piece]]:
+        """Returns the pieces of the first `count` prepared photos (all): the whole photo, then its garments."""
 
 
 class Tagger(Protocol):

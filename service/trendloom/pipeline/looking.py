@@ -126,7 +126,7 @@ def garments_of(
     heat: bool = False,
 ) -> list[tuple[Garment, ...]]:
     """Returns the garments of each picture; `batch` holds them prepared, and may hold more."""
-    pieces = _pieces(batch, encoder, finder)[: len(pictures)]
+    pieces = _pieces(batch, len(pictures), encoder, finder)
     flat = [piece for found in pieces for piece in found]
     tags = iter(tagger.tag(np.stack([p.vector for p in flat]), [p.kind for p in flat]) if tagger else [[]] * len(flat))
     return [
@@ -145,11 +145,11 @@ def garments_of(
     ]
 
 
-def _pieces(batch: Pixels, encoder: Encoder, finder: Finder | None) -> list[list[Piece]]:
-    """Returns the pieces of prepared photos; the whole photo alone without a finder."""
+def _pieces(batch: Pixels, count: int, encoder: Encoder, finder: Finder | None) -> list[list[Piece]]:
+    """Returns the pieces of the first `count` prepared photos; the whole photo alone without a finder."""
     if finder is not None:
-        return finder.look(batch)
-    return [[Piece(kind="", score=1.0, box=WHOLE, vector=row)] for row in encoder.images(batch)]
+        return finder.look(batch, count)
+    return [[Piece(kind="", score=1.0, box=WHOLE, vector=row)] for row in encoder.images(batch)[:count]]
 
 
 def _on_photo(heat: Floats, picture: Picture) -> Floats:

@@ -16,6 +16,7 @@ __all__ = ["ColourNames", "NamedColour", "lab_of", "main_colours", "srgb_of"]
 MOST = 2
 _CELLS = 6  # clusters at the start
 _ROUNDS = 8
+_PIXELS = 800
 _JOIN = 14.0  # Delta E under which two clusters are one colour to the eye
 _LEAST_SHARE = 0.12
 _SMALLEST = 1e-9
@@ -91,9 +92,10 @@ def main_colours(rgb: Floats, weights: Floats, names: ColourNames) -> tuple[Main
         weights: (n,) at least 0; how far a pixel belongs to the garment.
         names: What colours are called.
     """
-    keep = weights > 0
-    if not keep.any():
+    keep = np.flatnonzero(weights > 0)
+    if not len(keep):
         return ()
+    keep = keep[:: -(-len(keep) // _PIXELS)]  # evenly; more would not move a colour
     lab, weight = lab_of(rgb[keep]), weights[keep] / weights[keep].sum()
     order = np.argsort(lab[:, 0], kind="stable")
     passed = np.cumsum(weight[order])

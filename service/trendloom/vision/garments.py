@@ -94,10 +94,11 @@ class GarmentFinder:
         self._settings, self._size = settings, size
         self._image, self._find, self._region = Lazy(image), Lazy(find), Lazy(region)
 
-    def look(self, batch: Pixels) -> list[list[Piece]]:
-        """Returns each photo's pieces: the whole photo, then its garments, best first.
+    def look(self, batch: Pixels, count: int | None = None) -> list[list[Piece]]:
+        """Returns the pieces of each of the first `count` photos: the whole photo, then its garments, best first.
 
-        Boxes are shares of the prepared square; vectors are unit rows of the joint space.
+        Boxes are shares of the prepared square; vectors are unit rows of the joint space. Photos after the first
+        `count` fill the tower's batch and nothing else.
 
         Raises:
             InputError: photos that were not prepared.
@@ -107,36 +108,36 @@ class GarmentFinder:
         if batch.dtype != np.uint8 or batch.ndim != 4 or batch.shape[1:] != (size, size, 3):
             raise InputError(f"expected prepared photos (n, {size}, {size}, 3) uint8, got {batch.shape} {batch.dtype}")
         pieces: list[list[Piece]] = []
-        for start in range(0, len(batch), CHUNK):
-            pieces += self._look(np.ascontiguousarray(batch[start : start + CHUNK]))
+        for start in range(0, len(batch) if count is None else count, CHUNK):
+            wanted = len(batch) if count is None else count
+            pieces += self._look(np.ascontiguousarray(batch[start : start + CHUNK]), min(CHUNK, wanted - start))
         return pieces
 
-    def _look(self, batch: Pixels) -> list[list[Piece]]:
-        whole, *grids = self._image.get().outputs(("embedding", *GRIDS), {"pixels": batch})
-        detail, fine, coarse, samples = grids
+    def _look(self, batch: Pixels, count: int) -> list[list[Piece]]:
+        vectors, *grids = self._image.get().outputs(("embedding", *GRIDS), {"pixels": batch})
+        # one photo at a time: what else is in the batch cannot change the last digit of a vector
+        return [self._pieces(vectors[n], *(grid[n : n + 1] for grid in grids)) for n in range(count)]
+
+    def _pieces(self, whole: Floats, detail: Floats, fine: Floats, coarse: Floats, samples: Floats) -> list[Piece]:
+        """Returns the pieces of one photo: its vector (dim,) and its grids, each (1, channels, h, w)."""
         inputs: dict[str, NDArray[np.generic]] = {"detail": detail, "fine": fine, "coarse": coarse}
         scores, boxes = self._find.get().outputs(("scores", "boxes"), inputs)
-        chosen = [self._chosen(s, b) for s, b in zip(scores, boxes, strict=True)]
-        places = [[("", 1.0, WHOLE_SQUARE), *found] for found in chosen]
-        of = np.repeat(np.arange(len(batch)), [len(found) for found in places])
-        flat = [place for found in places for place in found]
-        region = regions([box for _, _, box in flat], fine.shape[2])
-        inputs = {"fine": fine[of], "coarse": coarse[of], "samples": samples[of], "region": region}
+        places = [("", 1.0, WHOLE_SQUARE), *self._chosen(scores[0], boxes[0])]
+        parts = {"fine": fine, "coarse": coarse, "samples": samples}
+        inputs = {name: np.repeat(grid, len(places), axis=0) for name, grid in parts.items()}
+        inputs["region"] = regions([box for _, _, box in places], fine.shape[2])
         vectors, attention = self._region.get().outputs(("embedding", "attention"), inputs)
-        made: list[list[Piece]] = [[] for _ in range(len(batch))]
-        for n, (kind, score, box) in enumerate(flat):
-            photo = int(of[n])
-            made[photo].append(
-                Piece(
-                    kind=kind,
-                    score=score,
-                    box=box,
-                    vector=vectors[n] if kind else whole[photo],
-                    colours=self._colours(samples[photo], attention[n], box),
-                    heat=attention[n],
-                )
+        return [
+            Piece(
+                kind=kind,
+                score=score,
+                box=box,
+                vector=vectors[n] if kind else whole,
+                colours=self._colours(samples[0], attention[n], box),
+                heat=attention[n],
             )
-        return made
+            for n, (kind, score, box) in enumerate(places)
+        ]
 
     def _chosen(self, scores: Floats, boxes: Floats) -> list[tuple[str, float, Box]]:
         """Returns kind, score and box of a photo's garments, best first, from scores (k, g, g) and boxes (k, 4, g, g)."""
