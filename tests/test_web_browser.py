@@ -236,7 +236,13 @@ def test_a_chosen_photo_is_tagged_in_place(page: Any, site: str, tmp_path: Path)
     go(page, f"{site}/tag")
     page.set_input_files("#images", [photo, broken])
     page.get_by_text("2 photos, model fashion-lite 1.0").wait_for()
-    assert page.locator(".tagged canvas").count() == 1
+    assert page.locator(".tagged canvas:not(.heat)").count() == 1
+    heat = page.locator(".tagged canvas.heat")
+    sync_api.expect(heat).to_be_hidden()
+    page.locator(".tagged table").first.hover()
+    sync_api.expect(heat).to_be_visible()
+    assert heat.evaluate("c => c.getContext('2d').getImageData(0, 0, 1, 1).data[3]") == 200  # the double's diagonal
+    sync_api.expect(page.locator(".tagged .swatches").first).to_contain_text("#b02020")
     sync_api.expect(page.locator(".tagged").first).to_contain_text("93%")
     sync_api.expect(page.locator(".tagged pre").first).to_contain_text('"value_id": "fashionpedia:296"')
     sync_api.expect(page.locator(".tagged").nth(1)).to_contain_text("Not read (unsupported)")

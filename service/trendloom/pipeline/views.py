@@ -329,11 +329,12 @@ class Views:
 
     def search(self, text: str | None = None, image: bytes | None = None, *, n: int = 24) -> list[Hit]:
         """Returns the posts nearest to words or to a photo, nearest first."""
+        if image is None and text:
+            refuse_labels([text], "search: ")  # before the towers are loaded
         encoder, _, _ = self._model.get()
         if image is not None:
             query = encoder.images(encoder.prepare(decode(image, target=encoder.size).pixels)[None])
         elif text and text.strip():
-            refuse_labels([text], "search: ")
             query = encoder.texts([f"a photo of {text.strip()}"])
         else:
             raise InputError("search: expected words or a photo, got neither")
