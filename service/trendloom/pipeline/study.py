@@ -25,6 +25,7 @@ from trendloom.types import Floats
 
 __all__ = ["Results", "garment_vectors", "results", "study", "vector_index"]
 
+_NAMING = ("type", "colour", "pattern", "sleeves", "neckline", "fabric")  # groups that a look's name is made of
 _NEIGHBOURS = 15
 _EXEMPLARS = 24
 # Bits of the perceptual hash in which two uploads of one photo may differ. On 8,300 composed posts 2 finds all of 101
@@ -196,7 +197,9 @@ def _looks(
     ids = identify(labels, keys, chosen[:, 0] if len(chosen) else np.zeros(0, dtype=np.int64), previous)
     named = name_looks(
         labels,
-        tags.join(garments.select("key", "garment", "row"), on=["key", "garment"]).select("row", "group", "value"),
+        tags.filter(pl.col("group").is_in(_NAMING))
+        .join(garments.select("key", "garment", "row"), on=["key", "garment"])
+        .select("row", "group", "value"),
     )
     photo_of = garments["key"].to_list()
     looks = pl.DataFrame(
