@@ -18,7 +18,7 @@ from trendloom.photos import Picture
 from trendloom.pipeline.looking import garments_of
 from trendloom.types import WHOLE, Box, Floats, Pixels
 from trendloom.vision.colours import ColourNames, NamedColour
-from trendloom.vision.garments import GarmentFinder, GarmentSettings, overlap, regions
+from trendloom.vision.garments import GarmentFinder, GarmentSettings, inside, overlap, regions
 
 SIZE, CELLS, DIM = 64, 4, 3
 ROUND = ((100.0, 0.0, 0.0), (0.0, 100.0, 0.0), (0.0, 0.0, 100.0))
@@ -93,6 +93,23 @@ def test_overlap_by_hand() -> None:
 def test_overlap_is_symmetric_and_a_share(a: Box, b: Box) -> None:
     assert overlap(a, b) == pytest.approx(overlap(b, a))
     assert 0 <= overlap(a, b) <= 1.000001
+
+
+def test_inside_by_hand() -> None:
+    large, small = Box(x0=0.0, y0=0.0, x1=1.0, y1=0.5), Box(x0=0.9, y0=0.25, x1=1.1, y1=0.75)
+    assert inside(large, small) == inside(small, large) == pytest.approx(0.25)
+    assert inside(large, Box(x0=0.2, y0=0.1, x1=0.3, y1=0.2)) == 1.0
+    assert inside(large, Box(x0=0.2, y0=0.6, x1=0.3, y1=0.7)) == 0.0
+
+
+def test_a_part_of_a_garment_is_not_one_more_but_a_bag_before_a_coat_is() -> None:
+    scores, boxes = grids()
+    scores[0, 0, 0], scores[0, 3, 3], scores[1, 2, 2] = 0.9, 0.8, 0.7
+    boxes[0, :, 0, 0] = (0.0, 0.0, 1.0, 1.0)
+    boxes[0, :, 3, 3] = boxes[1, :, 2, 2] = (0.1, 0.1, 0.4, 0.4)
+    found, _ = finder(scores, boxes)
+    ((_, *garments),) = found.look(red_half()[None])
+    assert [(g.kind, round(g.score, 1)) for g in garments] == [("upper", 0.9), ("bag", 0.7)]
 
 
 def test_regions_by_hand() -> None:

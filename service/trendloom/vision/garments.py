@@ -15,12 +15,13 @@ from trendloom.types import Box, Floats, MainColour, Piece, Pixels, Session
 from trendloom.vision.colours import ColourNames, NamedColour, main_colours
 from trendloom.vision.encoder import Lazy
 
-__all__ = ["GarmentFinder", "GarmentSettings", "overlap", "regions"]
+__all__ = ["GarmentFinder", "GarmentSettings", "inside", "overlap", "regions"]
 
 GRIDS = ("detail", "fine", "coarse", "samples")
 WHOLE_SQUARE = Box(x0=0.0, y0=0.0, x1=1.0, y1=1.0)
 CHUNK = 8  # photos in one call: the grids of more would not stay in the cache
 _MOST = 8  # garments of one photo
+_PART = 0.7  # of one kind, a box that lies in a better one by more than this is a part of it
 _SOFT = 0.5  # power of the attention that weighs pixels: the attention itself sits on a few spots
 _FAINT = 0.05  # of the strongest weight; below it a pixel is ground
 
@@ -151,14 +152,17 @@ class GarmentFinder:
             if x1 - x0 <= 0 or y1 - y0 <= 0:
                 continue
             box = Box(x0=x0, y0=y0, x1=x1, y1=y1)
-            if all(
-                overlap(box, other) <= (self._settings.overlap if kind == its else self._settings.contest)
-                for its, _, other in found
-            ):
+            if all(self._apart(kind, box, its, other) for its, _, other in found):
                 found.append((kind, score, box))
             if len(found) == _MOST:
                 break
         return found
+
+    def _apart(self, kind: str, box: Box, better_kind: str, better: Box) -> bool:
+        """Returns whether a box is another garment than a better one; a part of a garment is not one more."""
+        if kind == better_kind:
+            return overlap(box, better) <= self._settings.overlap and inside(box, better) <= _PART
+        return overlap(box, better) <= self._settings.contest
 
     def _colours(self, samples: Floats, attention: Floats, box: Box) -> tuple[MainColour, ...]:
         """Returns the main colours of samples (3, h, w) where the tower looked, within a box."""
@@ -177,6 +181,14 @@ def overlap(a: Box, b: Box) -> float:
         return 0.0
     inner = across * down
     return inner / ((a.x1 - a.x0) * (a.y1 - a.y0) + (b.x1 - b.x0) * (b.y1 - b.y0) - inner)
+
+
+def inside(a: Box, b: Box) -> float:
+    """Returns the share of the smaller box that lies in the other, 0 to 1."""
+    across, down = min(a.x1, b.x1) - max(a.x0, b.x0), min(a.y1, b.y1) - max(a.y0, b.y0)
+    if across <= 0 or down <= 0:
+        return 0.0
+    return across * down / min((box.x1 - box.x0) * (box.y1 - box.y0) for box in (a, b))
 
 
 def regions(boxes: list[Box], cells: int) -> Floats:
