@@ -113,7 +113,7 @@ def test_a_part_of_a_garment_is_not_one_more_but_a_bag_before_a_coat_is() -> Non
 
 
 def test_regions_by_hand() -> None:
-    found = regions([WHOLE, Box(x0=0.0, y0=0.0, x1=0.25, y1=0.375), Box(x0=0.3, y0=0.3, x1=0.31, y1=0.31)], 4)
+    found = regions(np.array([(0, 0, 1, 1), (0, 0, 0.25, 0.375), (0.3, 0.3, 0.31, 0.31)], np.float32), 4)
     assert found.shape == (3, 1, 4, 4)
     assert (found[0] == 1).all()
     assert found[1, 0, :, 0].tolist() == [1.0, 0.5, 0.0, 0.0]
@@ -144,6 +144,12 @@ def test_of_two_boxes_on_one_garment_the_better_stays() -> None:
     assert first.vector.tolist() == [0, 1, 0]  # the region's vector
     assert towers.regions[0].shape == (3, 1, CELLS, CELLS)
     assert [c.name for c in first.colours] == ["red"]  # its box holds nothing else
+
+
+def test_colours_are_measured_only_where_they_are_asked_for() -> None:
+    found, _ = finder(*grids())
+    assert found.look(red_half()[None], colours=False)[0][0].colours == ()
+    assert [c.name for c in found.look(red_half()[None])[0][0].colours] == ["red", "white"]
 
 
 def test_boxes_leave_the_square_as_shares_of_the_photo() -> None:

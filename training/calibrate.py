@@ -22,6 +22,7 @@ from training.model import TextHead
 from training.recipe import config_of, run
 from training.texts import TextCache
 from training.vocab import Task, values_of
+from trendloom.vision.tagger import FINDER_ERRS
 
 __all__ = ["fit_classify", "fit_tags", "tag_report", "tag_vectors"]
 
@@ -30,7 +31,6 @@ OF_GROUP = {"colour": 0.75}  # its errors are mostly neighbours, and .8 would si
 LEAST_THRESHOLD = 0.25
 LEAST_LABELLED = 30
 LEAST_COVERAGE = 0.3
-FINDER_ERRS = 0.02  # as in the product
 TAG_SETS = ("catalogue", "articles", "clothing", "attributes", "street_box", "other")
 
 

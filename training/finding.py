@@ -1,4 +1,4 @@
-"""What the card says of finding garments: kinds and their types, the least score, and centres of colour names."""
+"""What the card says of finding garments: kinds and their types, least scores, and how the colours of a name spread."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from trendloom.vision.colours import ColourNames, main_colours
 from trendloom.vision.garments import GarmentFinder, GarmentSettings, overlap
 from trendloom.vision.session import OnnxSession
 
-__all__ = ["fit_finding", "settings_of"]
+__all__ = ["fit_finding"]
 
 OVERLAP, CONTEST = 0.45, 0.75
 MOST_FALSE = 0.35  # garments a photo that overlap nothing labelled
@@ -61,15 +61,6 @@ def colour_names(cache: Cache, task: Task, seed: int = 0) -> dict[str, Any]:
             found[name] = {"lab": np.round(np.median(lab, axis=0), 1).tolist(), "spread": np.round(spread, 1).tolist(),
                            "share": round(len(rows_of[number]) / total, 4)}  # fmt: skip
     return found
-
-
-def settings_of(card: dict[str, Any]) -> GarmentSettings:
-    """The settings in a card's section."""
-    return GarmentSettings(
-        kinds={k: tuple(v) for k, v in card["kinds"].items()},
-        thresholds=dict(card["thresholds"]),
-        overlap=card["overlap"], contest=card["contest"], colours=GarmentSettings.colours_of(card["colours"]),
-    )  # fmt: skip
 
 
 def boxed_photos(
@@ -135,18 +126,18 @@ def fit_finding(
 ) -> tuple[dict[str, Any], dict[str, Any]]:
     """The card's section, and what it reaches on the tuning and validation photos.
 
-    The least score is the smallest at which tuning photos show no more false garments than is allowed.
+    The least scores are fitted on the tuning photos, see `least_scores`.
     """
     section: dict[str, Any] = {"kinds": kinds_of(taxonomy), "thresholds": dict.fromkeys(KINDS, float(GRID[0])), "overlap": OVERLAP,
                                "contest": CONTEST, "colours": colour_names(cache, colour)}  # fmt: skip
     image, find, region = (OnnxSession(folder / name, threads=2) for name in ("image.onnx", "find.onnx", "region.onnx"))
     finder = GarmentFinder(
-        settings_of(section), size=size, image=lambda: image, find=lambda: find, region=lambda: region
+        GarmentSettings.read(section), size=size, image=lambda: image, find=lambda: find, region=lambda: region
     )
     scores: dict[str, Any] = {}
     for title, bucket in (("tuning", TUNING), ("validation", VALIDATION)):
         pixels, wanted, every = boxed_photos(data, cache, bucket, size, taxonomy)
-        pieces = finder.look(pixels)
+        pieces = finder.look(pixels, colours=False)
         if title == "tuning":
             section["thresholds"] = least_scores(pieces, wanted, every)
             print("least scores:", section["thresholds"], flush=True)

@@ -25,7 +25,7 @@ from torch import Tensor, distributed, multiprocessing, nn
 
 from training.cache import Cache, open_cache
 from training.checkpoints import fitting, read_checkpoint, refuse_other, write_checkpoint
-from training.garments import finding_loss, regions
+from training.garments import finding_loss
 from training.losses import Objective, Pictures
 from training.measures import Judge
 from training.model import GarmentHead, ImageHead, ImageTower
@@ -37,6 +37,7 @@ from training.texts import TextCache
 from training.trunk import Trunk, pretrained_path
 from training.views import Batches, Recipe
 from trendloom.errors import TrendloomError
+from trendloom.vision.garments import regions
 
 __all__ = ["NotFinite", "Plan", "Trainer", "embed_frozen", "embed_photos", "main"]
 
@@ -101,7 +102,7 @@ class Trainer:
         chosen = self.chosen(batch, rng)
         if len(chosen):
             of = garments.picture[chosen]
-            place = regions(garments.box[chosen], grids.fine.shape[2])
+            place = torch.from_numpy(regions(garments.box[chosen].numpy(), grids.fine.shape[2]))
             pieces = head(grids.fine[of], grids.coarse[of], grids.samples[of], place)
             vectors = torch.cat([vectors, pieces])
             alone = torch.stack([garments.row[chosen], torch.full_like(of, -1)], 1)

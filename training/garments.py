@@ -24,7 +24,6 @@ __all__ = [
     "finding_loss",
     "kind_of",
     "pack",
-    "regions",
 ]
 
 KINDS = ("upper", "outer", "lower", "whole", "legwear", "feet", "bag", "headwear", "eyewear", "jewellery", "waist",
@@ -96,15 +95,6 @@ def pack(pictures: list[tuple[int, list[Garment]]]) -> Garments:
         row=torch.tensor([g.row for _, g in flat], dtype=torch.int64),
         known=torch.tensor([known for known, _ in pictures], dtype=torch.int64),
     )
-
-
-def regions(box: Tensor, cells: int) -> Tensor:
-    """How much of each cell a box covers, (m, 1, cells, cells), its fullest cell 1."""
-    edge = torch.arange(cells + 1) / cells
-    x = (torch.minimum(box[:, 2:3], edge[None, 1:]) - torch.maximum(box[:, :1], edge[None, :-1])).clamp(min=0)
-    y = (torch.minimum(box[:, 3:4], edge[None, 1:]) - torch.maximum(box[:, 1:2], edge[None, :-1])).clamp(min=0)
-    cover = y[:, :, None] * x[:, None, :]
-    return (cover / cover.amax((1, 2), keepdim=True).clamp(min=1e-9))[:, None]
 
 
 @dataclass(frozen=True, kw_only=True)

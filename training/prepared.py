@@ -11,13 +11,13 @@ from numpy.typing import NDArray
 
 from training.cache import Cache
 from training.features import centred, to_pixels
-from training.garments import regions
 from training.measures import Floats
 from training.model import DIM, ImageTower
 from training.shards import SETS, read_set
 from training.views import known_garments, on_square
 from trendloom.photos import decode
 from trendloom.vision.encoder import letterbox
+from trendloom.vision.garments import regions
 
 __all__ = ["embed", "embed_boxes", "prepare"]
 
@@ -63,7 +63,7 @@ def embed_boxes(
         if not garments:
             continue
         grids = tower.grids(to_pixels(prepared[place : place + 1]))
-        region = regions(torch.tensor([g.box for g in garments]), grids.fine.shape[2])
+        region = torch.from_numpy(regions(np.array([g.box for g in garments], np.float32), grids.fine.shape[2]))
         fine, coarse, samples = (x.expand(len(garments), -1, -1, -1) for x in (grids.fine, grids.coarse, grids.samples))
         found[[g.row for g in garments]] = tower.head(fine, coarse, samples, region).numpy()
         kinds |= {g.row: g.kind for g in garments}

@@ -189,8 +189,11 @@ class Encoder(Protocol):
 class Finder(Protocol):
     """Photos to their vectors and garments."""
 
-    def look(self, batch: Pixels, count: int | None = None) -> list[list[Piece]]:
-        """Returns the pieces of the first `count` prepared photos (all): the whole photo, then its garments."""
+    def look(self, batch: Pixels, count: int | None = None, *, colours: bool = True) -> list[list[Piece]]:
+        """Returns the pieces of the first `count` prepared photos (all): the whole photo, then its garments.
+
+        Without `colours` their main colours are not measured.
+        """
 
 
 class Tagger(Protocol):

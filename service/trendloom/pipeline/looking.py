@@ -60,7 +60,13 @@ class Seen:
 
 
 def look(
-    items: Iterable[Item], encoder: Encoder, tagger: Tagger | None, *, workers: int, finder: Finder | None = None
+    items: Iterable[Item],
+    encoder: Encoder,
+    tagger: Tagger | None,
+    *,
+    workers: int,
+    finder: Finder | None = None,
+    colours: bool = False,
 ) -> Iterator[Seen]:
     """Yields one `Seen` per item, in order; decoding and inference of several chunks overlap.
 
@@ -70,6 +76,7 @@ def look(
         tagger: None leaves tags out.
         workers: Threads, each with one chunk at a time.
         finder: Looks for the garments of a photo; None leaves the whole photo as the only one.
+        colours: Whether the finder also measures main colours.
     """
     rest = iter(items)
     chunks = iter(lambda: list(itertools.islice(rest, CHUNK)), [])
@@ -77,7 +84,7 @@ def look(
         waiting: deque[Future[list[Seen]]] = deque()
         try:
             for chunk in chunks:
-                waiting.append(pool.submit(_look_at, chunk, encoder, tagger, finder))
+                waiting.append(pool.submit(_look_at, chunk, encoder, tagger, finder, colours=colours))
                 if len(waiting) >= workers * _AHEAD:
                     yield from waiting.popleft().result()
             while waiting:
@@ -87,7 +94,9 @@ def look(
                 future.cancel()
 
 
-def _look_at(chunk: Sequence[Item], encoder: Encoder, tagger: Tagger | None, finder: Finder | None) -> list[Seen]:
+def _look_at(
+    chunk: Sequence[Item], encoder: Encoder, tagger: Tagger | None, finder: Finder | None, *, colours: bool
+) -> list[Seen]:
     seen: list[Seen | None] = [None] * len(chunk)
     prepared, pictures, places = [], [], []
     for place, item in enumerate(chunk):
@@ -102,9 +111,8 @@ def _look_at(chunk: Sequence[Item], encoder: Encoder, tagger: Tagger | None, fin
     if prepared:
         padding = [prepared[0]] * (CHUNK - len(prepared))
         batch = np.stack(prepared + padding)
-        for place, picture, found in zip(
-            places, pictures, garments_of(batch, pictures, encoder, tagger, finder), strict=True
-        ):
+        garments = garments_of(batch, pictures, encoder, tagger, finder, colours=colours)
+        for place, picture, found in zip(places, pictures, garments, strict=True):
             facts = Picture(
                 pixels=picture.pixels[:0],
                 width=picture.width,
@@ -123,10 +131,11 @@ def garments_of(
     tagger: Tagger | None,
     finder: Finder | None,
     *,
+    colours: bool = True,
     heat: bool = False,
 ) -> list[tuple[Garment, ...]]:
     """Returns the garments of each picture; `batch` holds them prepared, and may hold more."""
-    pieces = _pieces(batch, len(pictures), encoder, finder)
+    pieces = _pieces(batch, len(pictures), encoder, finder, colours=colours)
     flat = [piece for found in pieces for piece in found]
     tags = iter(tagger.tag(np.stack([p.vector for p in flat]), [p.kind for p in flat]) if tagger else [[]] * len(flat))
     return [
@@ -145,10 +154,10 @@ def garments_of(
     ]
 
 
-def _pieces(batch: Pixels, count: int, encoder: Encoder, finder: Finder | None) -> list[list[Piece]]:
+def _pieces(batch: Pixels, count: int, encoder: Encoder, finder: Finder | None, *, colours: bool) -> list[list[Piece]]:
     """Returns the pieces of the first `count` prepared photos; the whole photo alone without a finder."""
     if finder is not None:
-        return finder.look(batch, count)
+        return finder.look(batch, count, colours=colours)
     return [[Piece(kind="", score=1.0, box=WHOLE, vector=row)] for row in encoder.images(batch)[:count]]
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -51,27 +51,30 @@ class GarmentSettings:
         Raises:
             ArtifactError: the card's section is not of the expected form.
         """
-        raw = card.garments
-        if not raw:
+        if not card.garments:
             return None
         try:
-            kinds = {str(kind): tuple(map(str, types)) for kind, types in raw["kinds"].items()}
-            return cls(
-                kinds=kinds,
-                thresholds={kind: float(raw["thresholds"][kind]) for kind in kinds},
-                overlap=float(raw["overlap"]),
-                contest=float(raw["contest"]),
-                colours=cls.colours_of(raw["colours"]),
-            )
+            return cls.read(card.garments)
         except (KeyError, TypeError, ValueError, AttributeError) as exc:
             raise ArtifactError(
                 f"{card.identity}: garments: expected kinds, thresholds, overlap, contest and colours, got {exc!r}"
             ) from exc
 
-    @staticmethod
-    def colours_of(table: Mapping[str, Mapping[str, Any]]) -> ColourNames:
-        """Returns the names of a card's table of colours."""
-        return ColourNames({str(name): _named(entry) for name, entry in table.items()})
+    @classmethod
+    def read(cls, section: Mapping[str, Any]) -> GarmentSettings:
+        """Returns the settings that a card's section states.
+
+        Raises:
+            KeyError, TypeError, ValueError, AttributeError: it does not state them.
+        """
+        kinds = {str(kind): tuple(map(str, types)) for kind, types in section["kinds"].items()}
+        return cls(
+            kinds=kinds,
+            thresholds={kind: float(section["thresholds"][kind]) for kind in kinds},
+            overlap=float(section["overlap"]),
+            contest=float(section["contest"]),
+            colours=ColourNames({str(name): _named(entry) for name, entry in section["colours"].items()}),
+        )
 
 
 def _named(entry: Mapping[str, Any]) -> NamedColour:
@@ -95,11 +98,16 @@ class GarmentFinder:
         self._settings, self._size = settings, size
         self._image, self._find, self._region = Lazy(image), Lazy(find), Lazy(region)
 
-    def look(self, batch: Pixels, count: int | None = None) -> list[list[Piece]]:
+    @property
+    def kinds(self) -> Mapping[str, tuple[str, ...]]:
+        """The kinds of garments, each with the types of the taxonomy that it may be."""
+        return self._settings.kinds
+
+    def look(self, batch: Pixels, count: int | None = None, *, colours: bool = True) -> list[list[Piece]]:
         """Returns the pieces of each of the first `count` photos: the whole photo, then its garments, best first.
 
         Boxes are shares of the prepared square; vectors are unit rows of the joint space. Photos after the first
-        `count` fill the tower's batch and nothing else.
+        `count` fill the tower's batch and nothing else. `colours` measures each piece's main colours.
 
         Raises:
             InputError: photos that were not prepared.
@@ -108,25 +116,26 @@ class GarmentFinder:
         size = self._size
         if batch.dtype != np.uint8 or batch.ndim != 4 or batch.shape[1:] != (size, size, 3):
             raise InputError(f"expected prepared photos (n, {size}, {size}, 3) uint8, got {batch.shape} {batch.dtype}")
+        wanted = len(batch) if count is None else count
         pieces: list[list[Piece]] = []
-        for start in range(0, len(batch) if count is None else count, CHUNK):
-            wanted = len(batch) if count is None else count
-            pieces += self._look(np.ascontiguousarray(batch[start : start + CHUNK]), min(CHUNK, wanted - start))
+        for start in range(0, wanted, CHUNK):
+            chunk = np.ascontiguousarray(batch[start : start + CHUNK])
+            vectors, *grids = self._image.get().outputs(("embedding", *GRIDS), {"pixels": chunk})
+            # one photo at a time: what else is in the batch cannot change the last digit of a vector
+            for n in range(min(CHUNK, wanted - start)):
+                pieces.append(self._pieces(vectors[n], [grid[n : n + 1] for grid in grids], colours=colours))
         return pieces
 
-    def _look(self, batch: Pixels, count: int) -> list[list[Piece]]:
-        vectors, *grids = self._image.get().outputs(("embedding", *GRIDS), {"pixels": batch})
-        # one photo at a time: what else is in the batch cannot change the last digit of a vector
-        return [self._pieces(vectors[n], *(grid[n : n + 1] for grid in grids)) for n in range(count)]
-
-    def _pieces(self, whole: Floats, detail: Floats, fine: Floats, coarse: Floats, samples: Floats) -> list[Piece]:
-        """Returns the pieces of one photo: its vector (dim,) and its grids, each (1, channels, h, w)."""
+    def _pieces(self, whole: Floats, grids: Sequence[Floats], *, colours: bool) -> list[Piece]:
+        """Returns the pieces of one photo: its vector (dim,) and its grids in the order of GRIDS, (1, channels, h, w)."""
+        detail, fine, coarse, samples = grids
         inputs: dict[str, NDArray[np.generic]] = {"detail": detail, "fine": fine, "coarse": coarse}
         scores, boxes = self._find.get().outputs(("scores", "boxes"), inputs)
         places = [("", 1.0, WHOLE_SQUARE), *self._chosen(scores[0], boxes[0])]
         parts = {"fine": fine, "coarse": coarse, "samples": samples}
         inputs = {name: np.repeat(grid, len(places), axis=0) for name, grid in parts.items()}
-        inputs["region"] = regions([box for _, _, box in places], fine.shape[2])
+        corners = np.array([(box.x0, box.y0, box.x1, box.y1) for _, _, box in places], dtype=np.float32)
+        inputs["region"] = regions(corners, fine.shape[2])
         vectors, attention = self._region.get().outputs(("embedding", "attention"), inputs)
         return [
             Piece(
@@ -134,7 +143,7 @@ class GarmentFinder:
                 score=score,
                 box=box,
                 vector=vectors[n] if kind else whole,
-                colours=self._colours(samples[0], attention[n], box),
+                colours=self._colours(samples[0], attention[n], box) if colours else (),
                 heat=attention[n],
             )
             for n, (kind, score, box) in enumerate(places)
@@ -176,27 +185,35 @@ class GarmentFinder:
 
 def overlap(a: Box, b: Box) -> float:
     """Returns intersection over union, 0 to 1."""
-    across, down = min(a.x1, b.x1) - max(a.x0, b.x0), min(a.y1, b.y1) - max(a.y0, b.y0)
-    if across <= 0 or down <= 0:
-        return 0.0
-    inner = across * down
-    return inner / ((a.x1 - a.x0) * (a.y1 - a.y0) + (b.x1 - b.x0) * (b.y1 - b.y0) - inner)
+    inner = _shared(a, b)
+    return inner / (_area(a) + _area(b) - inner) if inner else 0.0
 
 
 def inside(a: Box, b: Box) -> float:
     """Returns the share of the smaller box that lies in the other, 0 to 1."""
+    inner = _shared(a, b)
+    return inner / min(_area(a), _area(b)) if inner else 0.0
+
+
+def _area(box: Box) -> float:
+    return (box.x1 - box.x0) * (box.y1 - box.y0)
+
+
+def _shared(a: Box, b: Box) -> float:
+    """Returns the area that two boxes share, 0 where they do not meet."""
     across, down = min(a.x1, b.x1) - max(a.x0, b.x0), min(a.y1, b.y1) - max(a.y0, b.y0)
-    if across <= 0 or down <= 0:
-        return 0.0
-    return across * down / min((box.x1 - box.x0) * (box.y1 - box.y0) for box in (a, b))
+    return across * down if across > 0 and down > 0 else 0.0
 
 
-def regions(boxes: list[Box], cells: int) -> Floats:
-    """Returns how much of each cell of a grid a box covers, (n, 1, cells, cells) float32, the fullest cell 1."""
+def regions(corners: Floats, cells: int) -> Floats:
+    """Returns how much of each cell of a grid boxes cover, (n, 1, cells, cells) float32, the fullest cell 1.
+
+    `corners` are left, top, right and bottom as shares of the side, (n, 4).
+    """
     edge = np.arange(cells + 1) / cells
-    corners = np.array([(b.x0, b.y0, b.x1, b.y1) for b in boxes], dtype=np.float64).reshape(-1, 4)
-    x = np.clip(np.minimum(corners[:, 2:3], edge[1:]) - np.maximum(corners[:, :1], edge[:-1]), 0, None)
-    y = np.clip(np.minimum(corners[:, 3:4], edge[1:]) - np.maximum(corners[:, 1:2], edge[:-1]), 0, None)
+    x0, y0, x1, y1 = (corners[:, n : n + 1].astype(np.float64) for n in range(4))
+    x = np.clip(np.minimum(x1, edge[1:]) - np.maximum(x0, edge[:-1]), 0, None)
+    y = np.clip(np.minimum(y1, edge[1:]) - np.maximum(y0, edge[:-1]), 0, None)
     cover = y[:, :, None] * x[:, None, :]
     cover /= np.maximum(cover.max(axis=(1, 2), keepdims=True), 1e-9)
     return np.asarray(cover[:, None], dtype=np.float32)

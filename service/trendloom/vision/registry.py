@@ -53,7 +53,8 @@ class Model:
         with self._lock:
             if not self._taggers:
                 vectors = prompt_vectors(self.encoder, self.taxonomy, self.card)
-                self._taggers.append(PromptTagger(taxonomy=self.taxonomy, card=self.card, vectors=vectors))
+                kinds = self.finder.kinds if self.finder else {}
+                self._taggers.append(PromptTagger(taxonomy=self.taxonomy, card=self.card, vectors=vectors, kinds=kinds))
         return self._taggers[0]
 
     def classifier(self, labels: Sequence[str], *, multi_label: bool = False) -> Callable[[Floats], Floats]:

@@ -9,6 +9,7 @@ import zipfile
 import zlib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 
 import numpy as np
 
@@ -16,26 +17,40 @@ from trendloom.artifacts import ModelCard, TagCalibration
 from trendloom.errors import ArtifactError
 from trendloom.taxonomy import Group, Taxonomy
 from trendloom.types import Encoder, Floats, Tag
-from trendloom.vision.garments import GarmentSettings
 
-__all__ = ["PromptTagger", "find_prompt_vectors", "make_prompt_vectors", "prompt_vectors", "save_prompt_vectors"]
+__all__ = [
+    "FINDER_ERRS",
+    "PromptTagger",
+    "find_prompt_vectors",
+    "make_prompt_vectors",
+    "prompt_vectors",
+    "save_prompt_vectors",
+]
 
 PROMPTS = "prompts.npz"
 _NOT_UNLIKELY = 0.25  # a second value of a group is worth counting from here on: photos show several garments
-_FINDER_ERRS = 0.02  # what a type of another kind counts where the finder says what kind a garment is
+FINDER_ERRS = 0.02  # what a type of another kind counts where the finder says what kind a garment is
 TYPE = "type"
 
 
 class PromptTagger:
     """Tags by the cosine between a garment and each value's prompts; the probabilities are the card's.
 
-    `vectors` has one unit row per value of a group, in order, and one more for its `none` prompts.
+    `vectors` has one unit row per value of a group, in order, and one more for its `none` prompts. `kinds` are those that
+    a finder of garments tells apart, each with the types that it may be.
 
     Raises:
         ArtifactError: the card does not calibrate a group, or the vectors are not those of the taxonomy.
     """
 
-    def __init__(self, *, taxonomy: Taxonomy, card: ModelCard, vectors: Mapping[str, Floats]) -> None:
+    def __init__(
+        self,
+        *,
+        taxonomy: Taxonomy,
+        card: ModelCard,
+        vectors: Mapping[str, Floats],
+        kinds: Mapping[str, tuple[str, ...]] = MappingProxyType({}),
+    ) -> None:
         self._taxonomy = taxonomy
         self._card = card
         self._vectors: dict[str, Floats] = {}
@@ -50,7 +65,7 @@ class PromptTagger:
                 got = "none" if rows is None else str(rows.shape)
                 raise ArtifactError(f"{group.name}: expected prompt vectors {shape}, got {got}; write them again")
             self._vectors[group.name] = rows
-        self._allowed = _allowed(taxonomy.group(TYPE), card)
+        self._allowed = _allowed(taxonomy.group(TYPE), kinds)
 
     @property
     def taxonomy(self) -> str:
@@ -115,13 +130,12 @@ class PromptTagger:
         ]
 
 
-def _allowed(types: Group, card: ModelCard) -> dict[str, Floats]:
+def _allowed(types: Group, kinds: Mapping[str, tuple[str, ...]]) -> dict[str, Floats]:
     """Returns for each kind of garment how much each type (and `none`) counts; everything for a whole photo."""
     names = [value.value for value in types.values]
     rows = {"": np.ones(len(names) + bool(types.none), dtype=np.float32)}
-    settings = GarmentSettings.of(card)
-    for kind, its_types in settings.kinds.items() if settings else ():
-        row = np.full_like(rows[""], _FINDER_ERRS)
+    for kind, its_types in kinds.items():
+        row = np.full_like(rows[""], FINDER_ERRS)
         row[[n for n, name in enumerate(names) if name in its_types]] = 1.0
         rows[kind] = row
     return rows
