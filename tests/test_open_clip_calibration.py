@@ -21,10 +21,10 @@ from trendloom.vision.open_clip.calibration import (
     fit_scale,
     fit_sigmoid,
     score_labels,
-    softmax,
     threshold_for,
 )
 from trendloom.vision.open_clip.samples import drawn_samples, photo_samples, read_labels
+from trendloom.vision.scores import softmax
 
 
 def made(n: int, labels: int, scale: float, seed: int = 0) -> tuple[Floats, Classes]:

@@ -14,11 +14,11 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from trendloom.errors import ArtifactError, StoreError
 
-__all__ = ["describe", "fitting", "read_checkpoint", "refuse_other", "write_checkpoint"]
+__all__ = ["describe", "fill_towers", "fitting", "read_checkpoint", "refuse_other", "write_checkpoint"]
 
 
 def write_checkpoint(path: Path, content: Mapping[str, Any]) -> None:
@@ -117,3 +117,9 @@ def fitting(path: Path, theirs: Mapping[str, Tensor], mine: Mapping[str, Tensor]
             f"no weight of {path} ({describe(theirs)}) fits this run's model ({describe(mine)}): leave `start` out"
         )
     return found
+
+
+def fill_towers(weights: Mapping[str, Tensor], tower: nn.Module, head: nn.Module) -> None:
+    """Put a run's weights into its photo tower and text head."""
+    for module, prefix in ((tower, "tower."), (head, "objective.text.")):
+        module.load_state_dict({k.removeprefix(prefix): v for k, v in weights.items() if k.startswith(prefix)})

@@ -22,6 +22,7 @@ from training.prepared import embed
 from training.recipe import config_of, run
 from training.shards import TUNING
 from training.texts import TextCache
+from trendloom.vision.scores import softmax
 
 __all__ = ["main", "sheet"]
 
@@ -32,9 +33,7 @@ CELL = 150
 def said(judge: Judge, head: TextHead, images: Floats, rows: list[int], names: list[str], *, scale: float) -> list[str]:
     """The likeliest name for each row, with its probability in percent."""
     logits = scale * images[rows] @ judge.label_list(head, names).T
-    odds = np.exp(logits - logits.max(1, keepdims=True))
-    chances = odds / odds.sum(1, keepdims=True)
-    return [f"{names[int(p.argmax())]} {p.max():.0%}" for p in chances]
+    return [f"{names[int(p.argmax())]} {p.max():.0%}" for p in softmax(logits)]
 
 
 def sheet(cache: Cache, judge: Judge, head: TextHead, images: Floats, *, scale: float, path: Path) -> None:

@@ -26,6 +26,7 @@ from tokenizers import Tokenizer
 
 from training.cache import Cache, open_cache
 from training.calibrate import fit_classify, fit_tags, tag_report
+from training.checkpoints import fill_towers
 from training.finding import fit_finding
 from training.graphs import write_image_graphs, write_text_graph
 from training.measures import CLASSIFY_TEMPLATES, Floats, Judge
@@ -74,10 +75,7 @@ def load_towers(state: Path) -> tuple[ImageTower, TextHead]:
     """The averaged towers of a run."""
     weights = torch.load(state, map_location="cpu", weights_only=True)["average"]
     tower, head = ImageTower(Trunk(), ImageHead(), GarmentHead()), TextHead()
-    tower.load_state_dict({k.removeprefix("tower."): v for k, v in weights.items() if k.startswith("tower.")})
-    head.load_state_dict(
-        {k.removeprefix("objective.text."): v for k, v in weights.items() if k.startswith("objective.text.")}
-    )
+    fill_towers(weights, tower, head)
     return tower.eval().to(memory_format=torch.channels_last), head.eval()
 
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import argparse
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -14,10 +15,10 @@ import torch
 from numpy.typing import NDArray
 
 from training.cache import Cache, open_cache
-from training.model import normalised, small
+from training.model import DIM, ImageTower, normalised, small
 from training.trunk import COARSE, FINE, Trunk, pretrained_path
 
-__all__ = ["centred", "to_pixels"]
+__all__ = ["centred", "embed_cached", "to_pixels"]
 
 SIZE = 160
 
@@ -34,6 +35,21 @@ def centred(cache: Cache, row: int, size: int) -> NDArray[np.uint8]:
 def to_pixels(batch: NDArray[np.uint8]) -> torch.Tensor:
     """Pixels (n, 3, s, s) of 0..1, channels last in memory, of (n, s, s, 3) uint8."""
     return torch.from_numpy(batch).permute(0, 3, 1, 2).to(torch.float32) / 255
+
+
+@torch.no_grad()
+def embed_cached(
+    cache: Cache, tower: ImageTower, rows: Sequence[int], size: int, device: torch.device | None = None
+) -> NDArray[np.float32]:
+    """Image vectors of cached photos letterboxed at `size`, (rows, 256)."""
+    device = device or torch.device("cpu")
+    found = np.zeros((len(rows), DIM), np.float32)
+    for start in range(0, len(rows), 64):
+        some = rows[start : start + 64]
+        with device:
+            pixels = to_pixels(np.stack([centred(cache, int(row), size) for row in some])).to(device)
+            found[start : start + 64] = tower(pixels).cpu().numpy()
+    return found
 
 
 def extract(cache: Cache, work: Path, batch: int = 64) -> None:

@@ -214,15 +214,12 @@ def embed_frozen(work: Path, tower: ImageTower, rows: list[int], size: int) -> n
     return found
 
 
-@torch.no_grad()
 def embed_photos(cache: Cache, tower: ImageTower, rows: list[int], size: int) -> np.ndarray[Any, np.dtype[np.float32]]:
     """Image vectors of cached photos letterboxed at `size`, (photos, 256), zero outside `rows`."""
-    from training.features import centred, to_pixels  # noqa: PLC0415
+    from training.features import embed_cached  # noqa: PLC0415  features imports the model, which fit builds
 
     found = np.zeros((len(cache.records), tower.head.outer.out_features), np.float32)
-    for start in range(0, len(rows), 64):
-        some = rows[start : start + 64]
-        found[some] = tower(to_pixels(np.stack([centred(cache, row, size) for row in some]))).numpy()
+    found[rows] = embed_cached(cache, tower, rows, size)
     return found
 
 

@@ -2,26 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 from scipy.optimize import minimize, minimize_scalar
 
-from training.cache import Cache, Record
+from training.cache import Record
 from training.config import Config, LabelList
-from training.features import centred, to_pixels
-from training.measures import CLASSIFY_TEMPLATES, average_precision, ece, prompt_vectors
-from training.model import DIM, ImageTower, TextHead
+from training.measures import CLASSIFY_TEMPLATES, average_precision, ece, interval, prompt_vectors
+from training.model import TextHead
 from training.texts import TextCache
 from training.vocab import values_of
 from training.wording import classes_of
+from trendloom.vision.scores import softmax
 
-__all__ = ["Marked", "Scores", "embed"]
+__all__ = ["Marked", "Scores"]
 
 Floats = NDArray[np.float32]
 Integers = NDArray[np.int64]
@@ -29,36 +28,6 @@ Scores = dict[str, dict[str, float]]
 RESAMPLES = 200
 SCALES = (2.0, 80.0)
 LEAST_THRESHOLD = 0.25
-
-
-@torch.no_grad()
-def embed(cache: Cache, tower: ImageTower, rows: Integers, size: int, device: torch.device | None = None) -> Floats:
-    """Image vectors of cached photos, (rows, 256)."""
-    device = device or torch.device("cpu")
-    found = np.zeros((len(rows), DIM), np.float32)
-    for start in range(0, len(rows), 64):
-        some = rows[start : start + 64]
-        with device:
-            found[start : start + 64] = (
-                tower(to_pixels(np.stack([centred(cache, int(row), size) for row in some])).to(device)).cpu().numpy()
-            )
-    return found
-
-
-def softmax(logits: Floats) -> Floats:
-    """Probabilities along the last axis."""
-    e = np.exp(logits - logits.max(1, keepdims=True))
-    return np.asarray(e / e.sum(1, keepdims=True), np.float32)
-
-
-def interval(n: int, measure: Callable[[Integers], float], resamples: int) -> dict[str, float]:
-    """A measure over n rows, and its 95 % bootstrap interval if it is resampled."""
-    found = {"value": round(float(measure(np.arange(n))), 4), "n": n}
-    if resamples:
-        rng = np.random.default_rng(0)
-        low, high = np.nanquantile([measure(rng.integers(0, n, n)) for _ in range(resamples)], [0.025, 0.975])
-        found |= {"low": round(float(low), 4), "high": round(float(high), 4)}
-    return found
 
 
 def mean_precision(cosine: Floats, truth: NDArray[np.bool_], rows: Integers) -> float:

@@ -6,7 +6,6 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
 
 import numpy as np
 import torch
@@ -18,8 +17,9 @@ from training.model import TextHead
 from training.sampling import rows_of
 from training.texts import TextCache
 from training.vocab import TOP10, WORN, values_of
+from trendloom.vision.scores import softmax
 
-__all__ = ["CLASSIFY_TEMPLATES", "Judge", "auroc", "average_precision", "ece", "prompt_vectors"]
+__all__ = ["CLASSIFY_TEMPLATES", "Judge", "auroc", "average_precision", "ece", "interval", "prompt_vectors"]
 
 CLASSIFY_TEMPLATES = ("{}", "a photo of {}", "a photo of a {}")
 Floats = NDArray[np.float32]
@@ -77,10 +77,14 @@ def found_within(rank: Integers, k: int, rows: Integers) -> float:
     return float((rank[rows] <= k).mean())
 
 
-def softmax(logits: NDArray[np.floating[Any]]) -> Floats:
-    """Probabilities along the last axis."""
-    e = np.exp(logits - logits.max(1, keepdims=True))
-    return np.asarray(e / e.sum(1, keepdims=True), np.float32)
+def interval(n: int, measure: Callable[[Integers], float], resamples: int) -> dict[str, float]:
+    """A measure over n rows, and its 95 % bootstrap interval if it is resampled."""
+    found = {"value": round(float(measure(np.arange(n))), 4), "n": n}
+    if resamples:
+        rng = np.random.default_rng(0)
+        low, high = np.nanquantile([measure(rng.integers(0, n, n)) for _ in range(resamples)], [0.025, 0.975])
+        found |= {"low": round(float(low), 4), "high": round(float(high), 4)}
+    return found
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -110,14 +114,9 @@ class Judge:
         """The bucket's rows of a set."""
         return rows_of(self.records, name, self.bucket)
 
-    def interval(self, n: int, measure: Callable[[NDArray[np.int64]], float]) -> dict[str, float]:
+    def interval(self, n: int, measure: Callable[[Integers], float]) -> dict[str, float]:
         """The measure over all n rows, and its 95 % bootstrap interval."""
-        found = {"value": round(float(measure(np.arange(n))), 4), "n": n}
-        if self.resamples:
-            rng = np.random.default_rng(0)
-            low, high = np.nanquantile([measure(rng.integers(0, n, n)) for _ in range(self.resamples)], [0.025, 0.975])
-            found |= {"low": round(float(low), 4), "high": round(float(high), 4)}
-        return found
+        return interval(n, measure, self.resamples)
 
     def vocabulary(self, name: str, key: str) -> list[str]:
         """Every name of a field."""

@@ -23,10 +23,11 @@ from torch import distributed, multiprocessing
 from training.cache import Cache
 from training.collect import cache_folder, collect, open_collected
 from training.config import Config, Stage
+from training.features import embed_cached
 from training.fit import Plan
 from training.fitting import Fitting, Place, Weighted, device_of, make_tower, precision_of
 from training.journal import Journal
-from training.marks import Marked, embed
+from training.marks import Marked
 from training.pictures import Pictures
 from training.sampling import trainable
 from training.shards import TUNING
@@ -206,7 +207,7 @@ class Running:
         """Scores of the averaged weights on the tuning photos."""
         tower, objective = trainer.averaged()
         rows = np.array([n for n, r in enumerate(self.cache.records) if r.bucket == TUNING], np.int64)
-        images = embed(self.cache, tower, rows, self.config.outputs.size, self.place.device)
+        images = embed_cached(self.cache, tower, rows, self.config.outputs.size, self.place.device)
         marked = Marked(
             config=self.config,
             records=self.cache.records,

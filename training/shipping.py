@@ -16,12 +16,12 @@ import numpy as np
 import torch
 
 from training.cache import Cache
-from training.checkpoints import read_checkpoint, refuse_other
+from training.checkpoints import fill_towers, read_checkpoint, refuse_other
 from training.collect import cache_folder, open_collected
 from training.config import Config
-from training.features import centred
+from training.features import centred, embed_cached
 from training.fitting import make_tower
-from training.marks import Marked, Scores, embed
+from training.marks import Marked, Scores
 from training.measures import CLASSIFY_TEMPLATES
 from training.model import DIM, ImageTower, TextHead
 from training.running import stage_folder
@@ -54,10 +54,7 @@ def load_towers(config: Config) -> tuple[ImageTower, TextHead, str]:
         f"objective.text.{k}": v for k, v in head.state_dict().items()
     }
     refuse_other(path, {k: v for k, v in weights.items() if not k.startswith("objective.scales")}, mine)
-    tower.load_state_dict({k.removeprefix("tower."): v for k, v in weights.items() if k.startswith("tower.")})
-    head.load_state_dict(
-        {k.removeprefix("objective.text."): v for k, v in weights.items() if k.startswith("objective.text.")}
-    )
+    fill_towers(weights, tower, head)
     with path.open("rb") as file:
         digest = hashlib.file_digest(file, "sha256").hexdigest()
     return tower.eval(), head.eval(), digest
@@ -75,7 +72,7 @@ def marked(config: Config, cache: Cache, tower: ImageTower, head: TextHead, buck
         raise NotEnoughData(
             f"expected at least 2 {part} photos (one of ten by the hash of the id), got {len(rows)}: give more photos"
         )
-    images = embed(cache, tower, rows, config.outputs.size)
+    images = embed_cached(cache, tower, rows, config.outputs.size)
     return Marked(config=config, records=cache.records, rows=rows, images=images, head=head, texts=open_texts(config))
 
 
@@ -196,7 +193,7 @@ def write_towers(config: Config, tower: ImageTower, head: TextHead, cache: Cache
     texts = open_texts(config)
     texts.rows(prompts)
     with torch.no_grad():
-        found = {"image": image_parity(folder / "image.onnx", pixels, embed(cache, tower, rows, config.outputs.size)),
+        found = {"image": image_parity(folder / "image.onnx", pixels, embed_cached(cache, tower, rows, config.outputs.size)),
                  "text": text_parity(folder / "text.onnx", folder / "tokenizer.json", head, texts, prompts)}  # fmt: skip
     if any(found[name] < least for name, least in LEAST_COSINE.items()):
         raise ArtifactError(

@@ -13,7 +13,7 @@ import polars as pl
 
 from trendloom.counting import copy_groups
 from trendloom.errors import InputError, ManifestError, NotEnoughData
-from trendloom.pipeline.study import garment_vectors
+from trendloom.pipeline.study import SAME_PHOTO, garment_vectors
 from trendloom.store import Workspace, frame
 from trendloom.types import Floats
 from trendloom.vision.heads import Head, find_heads, head_names, head_path, save_head
@@ -23,7 +23,6 @@ __all__ = ["Fitted", "Labelled", "apply_heads", "fit_head", "heads_of", "read_he
 
 _FOLDER = "heads"
 _PREFIX = "head "  # what the taxonomy of a head's tags begins with
-_SAME_PHOTO = 2  # bits of the perceptual hash: two uploads of one photo, as in a study
 _AT_ONCE = 50_000  # photos
 _COLUMNS = ("key", "label")
 
@@ -158,7 +157,7 @@ def _matched(workspace: Workspace, wanted: list[Labelled]) -> tuple[pl.DataFrame
     ok = photos.filter(pl.col("status") == "ok").unique("key", keep="first", maintain_order=True)
     rows = asked.join(whole, on="key").join(ok.select("key", "post_id"), on="key").sort("key")
     copies = copy_groups(
-        photos.filter(pl.col("status") == "ok").select("post_id", "sha256", "phash"), radius=_SAME_PHOTO
+        photos.filter(pl.col("status") == "ok").select("post_id", "sha256", "phash"), radius=SAME_PHOTO
     )
     rows = rows.join(copies, on="post_id", how="left").with_columns(
         origin=pl.coalesce(pl.concat_str(pl.lit("copies "), "group"), pl.concat_str(pl.lit("post "), "post_id"))

@@ -23,14 +23,14 @@ from trendloom.stages import Study, judge
 from trendloom.store import Workspace, frame
 from trendloom.types import Floats
 
-__all__ = ["Results", "garment_vectors", "results", "study", "vector_index"]
+__all__ = ["SAME_PHOTO", "Results", "garment_vectors", "results", "study", "vector_index"]
 
 _NAMING = ("type", "colour", "pattern", "sleeves", "neckline", "fabric")  # groups that a look's name is made of
 _NEIGHBOURS = 15
 _EXEMPLARS = 24
 # Bits of the perceptual hash in which two uploads of one photo may differ. On 8,300 composed posts 2 finds all of 101
 # re-encoded and resized copies and joins 26 other posts; 4 joins 113 others.
-_SAME_PHOTO = 2
+SAME_PHOTO = 2
 
 Phase = Callable[[str], None]
 
@@ -59,7 +59,7 @@ class Results:
 
     def pooled(self, k: int) -> pl.DataFrame:
         """Returns the series in blocks of windows that k people or more stand behind, where that can be had."""
-        copies = copy_groups(self.photos.select("post_id", "sha256", "phash"), radius=_SAME_PHOTO)
+        copies = copy_groups(self.photos.select("post_id", "sha256", "phash"), radius=SAME_PHOTO)
         return pool(self.series, self.members, self.posts, k=k, step=self.step, copies=copies)
 
 
@@ -167,7 +167,7 @@ def _judge(
     step: Step | None,
 ) -> Study:
     seen = posts.join(photos.select("post_id").unique(), on="post_id", how="semi")
-    copies = copy_groups(photos.select("post_id", "sha256", "phash"), radius=_SAME_PHOTO)
+    copies = copy_groups(photos.select("post_id", "sha256", "phash"), radius=SAME_PHOTO)
     return judge(tally(seen, members, copies=copies, as_of=as_of, step=step), names)
 
 

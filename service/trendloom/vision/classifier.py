@@ -11,6 +11,7 @@ from trendloom.artifacts import ModelCard
 from trendloom.errors import InputError
 from trendloom.types import Encoder, Floats
 from trendloom.vision.labels import refuse_labels
+from trendloom.vision.scores import mean_vectors, softmax
 
 __all__ = ["classify", "label_vectors", "probabilities", "refuse_labels"]
 
@@ -37,9 +38,7 @@ def probabilities(card: ModelCard, embeddings: Floats, vectors: Floats, *, multi
         # tanh does not overflow where exp would: sigmoid(x) = (1 + tanh(x / 2)) / 2
         return np.asarray((1.0 + np.tanh(logits / 2.0)) / 2.0, dtype=np.float32)
     scale = max(0.0, told.softmax_scale + told.softmax_scale_log_n * math.log(len(vectors)))
-    logits = scale * cosines
-    odds = np.exp(logits - logits.max(axis=1, keepdims=True))
-    return np.asarray(odds / odds.sum(axis=1, keepdims=True), dtype=np.float32)
+    return softmax(np.asarray(scale * cosines, dtype=np.float32))
 
 
 def label_vectors(encoder: Encoder, card: ModelCard, labels: Sequence[str]) -> Floats:
@@ -57,6 +56,4 @@ def label_vectors(encoder: Encoder, card: ModelCard, labels: Sequence[str]) -> F
         raise InputError(f"expected each label once, got {doubled!r} more than once")
     refuse_labels(labels)
     templates = card.calibration.classify.templates
-    rows = encoder.texts([template.replace("{}", label) for label in labels for template in templates])
-    mean = rows.reshape(len(labels), len(templates), -1).mean(axis=1)  # (labels, dim)
-    return np.asarray(mean / np.linalg.norm(mean, axis=1, keepdims=True), dtype=np.float32)
+    return mean_vectors(encoder, [[template.replace("{}", label) for template in templates] for label in labels])

@@ -15,6 +15,7 @@ from trendloom.taxonomy import Group, Taxonomy, load_layer
 from trendloom.types import Encoder, Floats, Tag, Tagger
 from trendloom.vision.classifier import probabilities
 from trendloom.vision.labels import refuse_group
+from trendloom.vision.scores import mean_vectors
 
 __all__ = ["LayerTagger", "add_layers", "check_prompts", "open_layer"]
 
@@ -144,15 +145,10 @@ def add_layers(model: _Model, names: Sequence[str], models_dir: Path | None = No
             taken[group.name] = layer.identity
             origins[group.name] = f"{layer.identity}, {UNVALIDATED}"
             groups.append(group)
-    rows = {group.name: _vectors(model.encoder, group) for group in groups}
+    rows = {group.name: mean_vectors(model.encoder, _sentences(group)) for group in groups}
     return LayerTagger(model.tagger, card=model.card, groups=groups, vectors=rows), origins
 
 
-def _vectors(encoder: Encoder, group: Group) -> Floats:
-    """Returns (values, dim) float32, rows L2-normalised: the mean of each value's prompts in every template."""
-    rows: list[Floats] = []
-    for value in group.values:
-        said = [template.replace("{}", prompt) for prompt in value.prompts for template in group.templates]
-        mean = encoder.texts(said).mean(axis=0)
-        rows.append(np.asarray(mean / np.linalg.norm(mean), dtype=np.float32))
-    return np.stack(rows)
+def _sentences(group: Group) -> list[list[str]]:
+    """Returns each value's prompts in every template."""
+    return [[t.replace("{}", prompt) for prompt in value.prompts for t in group.templates] for value in group.values]

@@ -17,6 +17,7 @@ from trendloom.artifacts import ModelCard, TagCalibration
 from trendloom.errors import ArtifactError
 from trendloom.taxonomy import Group, Taxonomy
 from trendloom.types import Encoder, Floats, Tag
+from trendloom.vision.scores import mean_vectors, softmax
 
 __all__ = [
     "FINDER_ERRS",
@@ -78,8 +79,7 @@ class PromptTagger:
         Softmax of scale * cosine; rows sum to 1.
         """
         logits = self._calibration[group].scale * (embeddings.astype(np.float32) @ self._vectors[group].T)
-        odds = np.exp(logits - logits.max(axis=1, keepdims=True))
-        return np.asarray(odds / odds.sum(axis=1, keepdims=True), dtype=np.float32)
+        return softmax(np.asarray(logits, dtype=np.float32))
 
     def tag(self, embeddings: Floats, kinds: Sequence[str] = ()) -> list[list[Tag]]:
         """Returns the tags of each garment, groups in the taxonomy's order, most probable first within a group.
@@ -146,26 +146,16 @@ def make_prompt_vectors(encoder: Encoder, taxonomy: Taxonomy, card: ModelCard) -
 
     A prompt stands in every template of the group; the text tower sees each sentence once.
     """
-    sentences: dict[str, int] = {}
-    places: dict[str, list[list[int]]] = {}
+    rows: list[list[str]] = []
+    ends: dict[str, int] = {}
     for group in _calibrated(taxonomy, card):
         templates = _templates(card, group)
-        rows = [value.prompts for value in group.values] + ([group.none] if group.none else [])
-        places[group.name] = [
-            [
-                sentences.setdefault(template.replace("{}", prompt), len(sentences))
-                for prompt in row
-                for template in templates
-            ]
-            for row in rows
-        ]
-    embeddings = encoder.texts(list(sentences))
-    return {name: np.stack([_mean(embeddings[row]) for row in rows]) for name, rows in places.items()}
-
-
-def _mean(rows: Floats) -> Floats:
-    mean = rows.mean(axis=0)
-    return np.asarray(mean / np.linalg.norm(mean), dtype=np.float32)
+        values = [value.prompts for value in group.values] + ([group.none] if group.none else [])
+        rows += [[template.replace("{}", prompt) for prompt in prompts for template in templates] for prompts in values]
+        ends[group.name] = len(rows)
+    vectors = mean_vectors(encoder, rows)
+    starts = [0, *ends.values()]
+    return {name: vectors[start:end] for start, (name, end) in zip(starts, ends.items(), strict=False)}
 
 
 def find_prompt_vectors(taxonomy: Taxonomy, card: ModelCard) -> dict[str, Floats] | None:

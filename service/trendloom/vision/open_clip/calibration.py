@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from trendloom.artifacts import ClassifyCalibration, TagCalibration
 from trendloom.types import Floats
+from trendloom.vision.scores import softmax
 
 __all__ = [
     "OFF",
@@ -22,7 +23,6 @@ __all__ = [
     "fit_scale",
     "fit_sigmoid",
     "score_labels",
-    "softmax",
     "threshold_for",
 ]
 
@@ -49,12 +49,6 @@ def default_classify(scale: float, bias: float | None, cosines: Floats) -> Class
     return ClassifyCalibration(
         templates=TEMPLATES, softmax_scale=scale, softmax_scale_log_n=0.0, sigmoid_scale=scale, sigmoid_bias=bias
     )
-
-
-def softmax(logits: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Returns rows that sum to 1."""
-    odds = np.exp(logits - logits.max(axis=1, keepdims=True))
-    return np.asarray(odds / odds.sum(axis=1, keepdims=True))
 
 
 def _loss(cosines: Floats, classes: Classes, scale: float) -> float:

@@ -17,11 +17,11 @@ from trendloom.vision.open_clip.calibration import (
     fit_scale,
     fit_sigmoid,
     score_labels,
-    softmax,
     threshold_for,
 )
 from trendloom.vision.open_clip.samples import Sample
 from trendloom.vision.registry import Model
+from trendloom.vision.scores import softmax
 
 __all__ = ["embed", "fit_labelled"]
 
