@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -9,23 +11,25 @@ import numpy as np
 import yaml
 from numpy.typing import NDArray
 
-from training.cache import Cache
+from training.cache import Cache, letterbox
 from training.garments import KINDS, Garment, kind_of
 from training.measures import Floats
 from training.prepared import prepare
+from training.scenes import scene
 from training.shards import TUNING, VALIDATION
 from training.views import known_garments, on_square
 from training.vocab import Task
-from trendloom.types import Box, Piece
+from trendloom.types import Box
 from trendloom.vision.colours import ColourNames, main_colours
-from trendloom.vision.garments import GarmentFinder, GarmentSettings, overlap
+from trendloom.vision.garments import GarmentSettings, overlap, select
 from trendloom.vision.session import OnnxSession
 
 __all__ = ["fit_finding"]
 
-OVERLAP, CONTEST = 0.45, 0.75
+OVERLAP, CONTESTS, FIRST_LEAST = 0.45, (0.75, 0.6, 0.5), 0.4
+PRICES, SWEEPS = (0.4, 0.7, 1.0, 1.5, 2.5, 4.0), 2
 MOST_FALSE = 0.35  # garments a photo that overlap nothing labelled
-GRID = np.round(np.arange(0.15, 0.71, 0.025), 3)
+GRID = np.round(np.arange(0.15, 0.76, 0.05), 3)
 COLOUR_PHOTOS, LEAST_COLOURS = 150, 8  # of each colour
 
 
@@ -63,85 +67,124 @@ def colour_names(cache: Cache, task: Task, seed: int = 0) -> dict[str, Any]:
     return found
 
 
-def boxed_photos(
-    data: Path, cache: Cache, bucket: int, size: int, taxonomy: Path
-) -> tuple[NDArray[np.uint8], list[list[Garment]], list[list[Box]]]:
-    """Prepared street photos with boxes, their garments, and every labelled box, as shares of the square."""
+@dataclass(frozen=True, kw_only=True)
+class Seen:
+    """What the graphs say of a photo and what is in it.
+
+    Attributes:
+        scores: (kinds, g, g).
+        boxes: (kinds, 4, g, g), shares of the square.
+        wanted: Kind and box of each labelled garment.
+        every: Every labelled box. Where it is empty the photo shows the wanted garment alone, and one more is false.
+    """
+
+    scores: Floats
+    boxes: Floats
+    wanted: list[tuple[int, Box]]
+    every: list[Box]
+
+
+def seen(folder: Path, pixels: NDArray[np.uint8]) -> Iterator[tuple[Floats, Floats]]:
+    """Scores and boxes of prepared photos."""
+    image, find = (OnnxSession(folder / name, threads=2) for name in ("image.onnx", "find.onnx"))
+    names = ("detail", "fine", "coarse")
+    for start in range(0, len(pixels), 16):
+        grids = image.outputs(names, {"pixels": pixels[start : start + 16]})
+        yield from zip(*find.outputs(("scores", "boxes"), dict(zip(names, grids, strict=True))), strict=True)
+
+
+def street_photos(data: Path, cache: Cache, folder: Path, *, bucket: int, size: int, taxonomy: Path) -> list[Seen]:
+    """Street photos with labelled boxes."""
     _, boxed = known_garments(cache, taxonomy)
     rows = [n for n, r in enumerate(cache.records) if r.set == "street" and r.bucket == bucket and r.boxes]
-    wanted, every = [], []
-    for n in rows:
+    found = []
+    for n, (scores, boxes) in zip(rows, seen(folder, prepare(data, cache, rows, size)), strict=True):
         r = cache.records[n]
-        wanted.append(on_square(boxed[n], r.width, r.height))
         all_of = [Garment(kind=0, box=(x0, y0, x1, y1), row=-1) for _, x0, y0, x1, y1 in r.boxes]
-        every.append(
-            [Box(x0=b[0], y0=b[1], x1=b[2], y1=b[3]) for b in (g.box for g in on_square(all_of, r.width, r.height))]
-        )
-    return prepare(data, cache, rows, size), wanted, every
+        wanted, every = ([(g.kind, box_of(g)) for g in on_square(of, r.width, r.height)] for of in (boxed[n], all_of))
+        found.append(Seen(scores=scores, boxes=boxes, wanted=wanted, every=[box for _, box in every]))
+    return found
 
 
-def least_scores(pieces: list[list[Piece]], wanted: list[list[Garment]], every: list[list[Box]]) -> dict[str, float]:
-    """The least score of each kind: most garments found at no more false ones a photo than is allowed, over all kinds.
-
-    The price of a false garment is raised until the budget holds; at a price each kind takes its own best score.
-    """
-    table = np.zeros((len(GRID), len(KINDS), 2))  # found, false
-    for n, least in enumerate(GRID):
-        table[n, :, 0], table[n, :, 1] = hits_and_false(pieces, wanted, every, dict.fromkeys(KINDS, float(least)))
-    best = np.zeros(len(KINDS), np.int64)
-    for price in np.geomspace(0.02, 20, 60):
-        best = (table[..., 0] - price * table[..., 1] - 1e-6 * np.arange(len(GRID))[:, None]).argmax(0)
-        if table[best, np.arange(len(KINDS)), 1].sum() <= MOST_FALSE * len(pieces):
-            break
-    return {kind: float(GRID[n]) for kind, n in zip(KINDS, best, strict=True)}
+def lone_garments(cache: Cache, folder: Path, *, bucket: int, size: int, taxonomy: Path, seed: int = 5) -> list[Seen]:
+    """Drawn garments, each alone on a drawn ground."""
+    kinds, _ = known_garments(cache, taxonomy)
+    rows = [n for n, r in enumerate(cache.records) if r.set == "drawn" and r.bucket == bucket]
+    rng = np.random.default_rng(seed)
+    made = [scene(cache, [row], 320, rng, None) for row in rows]
+    pixels = np.stack([letterbox(image, size) for image, _ in made])
+    found = []
+    for row, (image, boxes), (scores, sides) in zip(rows, made, seen(folder, pixels), strict=True):
+        (garment,) = on_square([Garment(kind=int(kinds[row]), box=boxes[0], row=row)], image.width, image.height)
+        found.append(Seen(scores=scores, boxes=sides, wanted=[(garment.kind, box_of(garment))], every=[]))
+    return found
 
 
-def hits_and_false(
-    pieces: list[list[Piece]], wanted: list[list[Garment]], every: list[list[Box]], least: dict[str, float]
-) -> tuple[Floats, Floats]:
-    """Garments found (same kind, overlap of .3) and pieces that overlap nothing labelled by .2, of each kind."""
-    hits, false = np.zeros(len(KINDS), np.float32), np.zeros(len(KINDS), np.float32)
-    for of, garments, boxes in zip(pieces, wanted, every, strict=True):
-        kept = [p for p in of if p.kind and p.score >= least[p.kind]]
-        for p in kept:
-            false[KINDS.index(p.kind)] += all(overlap(p.box, b) < 0.2 for b in boxes)
-        for g in garments:
-            box = Box(x0=g.box[0], y0=g.box[1], x1=g.box[2], y1=g.box[3])
-            hits[g.kind] += any(p.kind == KINDS[g.kind] and overlap(p.box, box) >= 0.3 for p in kept)
+def box_of(garment: Garment) -> Box:
+    """A garment's box in the product's words."""
+    x0, y0, x1, y1 = garment.box
+    return Box(x0=x0, y0=y0, x1=x1, y1=y1)
+
+
+def hits_and_false(photos: list[Seen], settings: GarmentSettings) -> tuple[Floats, int]:
+    """Garments found by kind (same kind, overlap of .3), and false ones: over nothing labelled by .2, or one too many."""
+    hits, false = np.zeros(len(KINDS), np.float32), 0
+    for photo in photos:
+        chosen = select(settings, photo.scores, photo.boxes)
+        if photo.every:
+            false += sum(all(overlap(box, other) < 0.2 for other in photo.every) for _, _, box in chosen)
+        else:
+            false += max(0, len(chosen) - 1)
+        for kind, wanted in photo.wanted:
+            hits[kind] += any(its == KINDS[kind] and overlap(box, wanted) >= 0.3 for its, _, box in chosen)
     return hits, false
 
 
-def found_share(
-    pieces: list[list[Piece]], wanted: list[list[Garment]], every: list[list[Box]], least: dict[str, float]
-) -> tuple[float, float, Floats]:
-    """Recall of garments by kind and overlap of .3, false garments a photo, and recall of each kind."""
-    hits, false = hits_and_false(pieces, wanted, every, least)
-    totals = np.bincount([g.kind for garments in wanted for g in garments], minlength=len(KINDS))
-    by_kind = np.asarray(hits / np.maximum(totals, 1), np.float32)
-    return float(hits.sum() / totals.sum()), float(false.sum()) / len(pieces), by_kind
+def fit_settings(photos: list[Seen], start: GarmentSettings) -> GarmentSettings:
+    """The least score of each kind and the contest of kinds: most found at no more false ones a photo than is allowed.
+
+    Each is set in turn to its best at a price of a false garment, which is raised until the budget holds; what is counted
+    is what the product's own selection leaves.
+    """
+
+    def worth(settings: GarmentSettings, price: float) -> float:
+        hits, false = hits_and_false(photos, settings)
+        return float(hits.sum()) - price * false
+
+    best = start
+    for price in PRICES:
+        for _ in range(SWEEPS):
+            for kind in KINDS:
+                tried = [replace(best, thresholds={**best.thresholds, kind: float(t)}) for t in GRID]
+                best = max(tried, key=lambda s: (worth(s, price), s.thresholds[kind]))
+            best = max((replace(best, contest=c) for c in CONTESTS), key=lambda s: worth(s, price))
+        if hits_and_false(photos, best)[1] <= MOST_FALSE * len(photos):
+            break
+    return best
+
+
+def reached(photos: list[Seen], settings: GarmentSettings) -> dict[str, Any]:
+    """Recall, false garments a photo, and recall of each kind."""
+    hits, false = hits_and_false(photos, settings)
+    totals = np.bincount([kind for photo in photos for kind, _ in photo.wanted], minlength=len(KINDS))
+    by_kind = {k: round(float(h / t), 3) for k, h, t in zip(KINDS, hits, totals, strict=True) if t}
+    return {"photos": len(photos), "recall": round(float(hits.sum() / totals.sum()), 3),
+            "false": round(false / len(photos), 3), "by_kind": by_kind}  # fmt: skip
 
 
 def fit_finding(
     data: Path, cache: Cache, folder: Path, *, size: int, taxonomy: Path, colour: Task
 ) -> tuple[dict[str, Any], dict[str, Any]]:
-    """The card's section, and what it reaches on the tuning and validation photos.
-
-    The least scores are fitted on the tuning photos, see `least_scores`.
-    """
-    section: dict[str, Any] = {"kinds": kinds_of(taxonomy), "thresholds": dict.fromkeys(KINDS, float(GRID[0])), "overlap": OVERLAP,
-                               "contest": CONTEST, "colours": colour_names(cache, colour)}  # fmt: skip
-    image, find, region = (OnnxSession(folder / name, threads=2) for name in ("image.onnx", "find.onnx", "region.onnx"))
-    finder = GarmentFinder(
-        GarmentSettings.read(section), size=size, image=lambda: image, find=lambda: find, region=lambda: region
-    )
-    scores: dict[str, Any] = {}
+    """The card's section, fitted on the tuning photos, and what it reaches on them and on the validation photos."""
+    section: dict[str, Any] = {"kinds": kinds_of(taxonomy), "thresholds": dict.fromkeys(KINDS, FIRST_LEAST), "overlap": OVERLAP,
+                               "contest": CONTESTS[0], "colours": colour_names(cache, colour)}  # fmt: skip
+    settings, scores = GarmentSettings.read(section), dict[str, Any]()
     for title, bucket in (("tuning", TUNING), ("validation", VALIDATION)):
-        pixels, wanted, every = boxed_photos(data, cache, bucket, size, taxonomy)
-        pieces = finder.look(pixels, colours=False)
-        if title == "tuning":
-            section["thresholds"] = least_scores(pieces, wanted, every)
-            print("least scores:", section["thresholds"], flush=True)
-        recall, false, by_kind = found_share(pieces, wanted, every, section["thresholds"])
-        scores[title] = {"photos": len(pixels), "recall": round(recall, 3), "false": round(false, 3),
-                         "by_kind": {k: round(float(v), 3) for k, v in zip(KINDS, by_kind, strict=True)}}  # fmt: skip
+        street = street_photos(data, cache, folder, bucket=bucket, size=size, taxonomy=taxonomy)
+        alone = lone_garments(cache, folder, bucket=bucket, size=size, taxonomy=taxonomy)
+        if bucket == TUNING:
+            settings = fit_settings([*street, *alone[: len(street)]], settings)
+            section |= {"thresholds": dict(settings.thresholds), "contest": settings.contest}
+            print("least scores:", section["thresholds"], "contest:", section["contest"], flush=True)
+        scores[title] = {"street": reached(street, settings), "drawn_alone": reached(alone, settings)}
     return section, scores

@@ -15,7 +15,7 @@ from trendloom.types import Box, Floats, MainColour, Piece, Pixels, Session
 from trendloom.vision.colours import ColourNames, NamedColour, main_colours
 from trendloom.vision.encoder import Lazy
 
-__all__ = ["GarmentFinder", "GarmentSettings", "inside", "overlap", "regions"]
+__all__ = ["GarmentFinder", "GarmentSettings", "inside", "overlap", "regions", "select"]
 
 GRIDS = ("detail", "fine", "coarse", "samples")
 WHOLE_SQUARE = Box(x0=0.0, y0=0.0, x1=1.0, y1=1.0)
@@ -131,7 +131,7 @@ class GarmentFinder:
         detail, fine, coarse, samples = grids
         inputs: dict[str, NDArray[np.generic]] = {"detail": detail, "fine": fine, "coarse": coarse}
         scores, boxes = self._find.get().outputs(("scores", "boxes"), inputs)
-        places = [("", 1.0, WHOLE_SQUARE), *self._chosen(scores[0], boxes[0])]
+        places = [("", 1.0, WHOLE_SQUARE), *select(self._settings, scores[0], boxes[0])]
         parts = {"fine": fine, "coarse": coarse, "samples": samples}
         inputs = {name: np.repeat(grid, len(places), axis=0) for name, grid in parts.items()}
         corners = np.array([(box.x0, box.y0, box.x1, box.y1) for _, _, box in places], dtype=np.float32)
@@ -149,30 +149,6 @@ class GarmentFinder:
             for n, (kind, score, box) in enumerate(places)
         ]
 
-    def _chosen(self, scores: Floats, boxes: Floats) -> list[tuple[str, float, Box]]:
-        """Returns kind, score and box of a photo's garments, best first, from scores (k, g, g) and boxes (k, 4, g, g)."""
-        found: list[tuple[str, float, Box]] = []
-        candidates = []
-        for k, kind in enumerate(self._settings.kinds):
-            for y, x in zip(*np.nonzero(scores[k] >= self._settings.thresholds[kind]), strict=True):
-                candidates.append((float(scores[k, y, x]), kind, boxes[k, :, y, x]))
-        for score, kind, corners in sorted(candidates, key=lambda c: -c[0]):
-            x0, y0, x1, y1 = (float(v) for v in np.clip(corners, 0, 1))
-            if x1 - x0 <= 0 or y1 - y0 <= 0:
-                continue
-            box = Box(x0=x0, y0=y0, x1=x1, y1=y1)
-            if all(self._apart(kind, box, its, other) for its, _, other in found):
-                found.append((kind, score, box))
-            if len(found) == _MOST:
-                break
-        return found
-
-    def _apart(self, kind: str, box: Box, better_kind: str, better: Box) -> bool:
-        """Returns whether a box is another garment than a better one; a part of a garment is not one more."""
-        if kind == better_kind:
-            return overlap(box, better) <= self._settings.overlap and inside(box, better) <= _PART
-        return overlap(box, better) <= self._settings.contest
-
     def _colours(self, samples: Floats, attention: Floats, box: Box) -> tuple[MainColour, ...]:
         """Returns the main colours of samples (3, h, w) where the tower looked, within a box."""
         height, width = attention.shape
@@ -181,6 +157,40 @@ class GarmentFinder:
         x, y = (np.arange(width) + 0.5) / width, (np.arange(height) + 0.5) / height
         weight *= ((y >= box.y0) & (y <= box.y1))[:, None] & ((x >= box.x0) & (x <= box.x1))[None]
         return main_colours(samples.reshape(3, -1).T, weight.ravel(), self._settings.colours)
+
+
+def select(settings: GarmentSettings, scores: Floats, boxes: Floats) -> list[tuple[str, float, Box]]:
+    """Returns kind, score and box of a photo's garments, best first, at most eight.
+
+    Of boxes on one garment the better stays (greedy non-maximum suppression).
+
+    Args:
+        settings: Least scores, and how far boxes may overlap.
+        scores: (kinds, g, g), 0 to 1.
+        boxes: (kinds, 4, g, g), left, top, right and bottom as shares of the side.
+    """
+    candidates = []
+    for k, kind in enumerate(settings.kinds):
+        for y, x in zip(*np.nonzero(scores[k] >= settings.thresholds[kind]), strict=True):
+            candidates.append((float(scores[k, y, x]), kind, boxes[k, :, y, x]))
+    found: list[tuple[str, float, Box]] = []
+    for score, kind, corners in sorted(candidates, key=lambda c: -c[0]):
+        x0, y0, x1, y1 = (float(v) for v in np.clip(corners, 0, 1))
+        if x1 - x0 <= 0 or y1 - y0 <= 0:
+            continue
+        box = Box(x0=x0, y0=y0, x1=x1, y1=y1)
+        if all(_apart(settings, kind, box, its, other) for its, _, other in found):
+            found.append((kind, score, box))
+        if len(found) == _MOST:
+            break
+    return found
+
+
+def _apart(settings: GarmentSettings, kind: str, box: Box, better_kind: str, better: Box) -> bool:
+    """Returns whether a box is another garment than a better one; a part of a garment is not one more."""
+    if kind == better_kind:
+        return overlap(box, better) <= settings.overlap and inside(box, better) <= _PART
+    return overlap(box, better) <= settings.contest
 
 
 def overlap(a: Box, b: Box) -> float:
