@@ -8,7 +8,7 @@ from PIL import Image
 
 from training.cache import Cache
 
-__all__ = ["Box", "extent", "ground", "scene"]
+__all__ = ["Box", "alone", "extent", "ground", "scene"]
 
 Box = tuple[float, float, float, float]
 
@@ -71,6 +71,16 @@ def product(cache: Cache, row: int) -> tuple[Image.Image, Image.Image]:
     left, top, right, bottom = extent(alpha)
     spot = slice(top, bottom), slice(left, right)
     return Image.fromarray(cache.content(row)[spot]), Image.fromarray(alpha[spot])
+
+
+def alone(cache: Cache, row: int) -> tuple[Image.Image, Box]:
+    """A cut-out product in the middle of a white square that it fills, and where it lies as shares of the square."""
+    item, alpha = product(cache, row)
+    side = max(item.size)
+    white = Image.new("RGB", (side, side), "white")
+    x, y = (side - item.width) // 2, (side - item.height) // 2
+    white.paste(item, (x, y), alpha)
+    return white, (x / side, y / side, (x + item.width) / side, (y + item.height) / side)
 
 
 def scene(

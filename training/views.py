@@ -16,7 +16,7 @@ from training.cache import Cache, letterbox
 from training.garments import COMPLETE, POSITIVES, UNKNOWN, Garment, kind_of, kind_of_tag, pack
 from training.losses import BLANK, GREY
 from training.sampling import SHARES, sampling_weights
-from training.scenes import Box, extent, ground, scene
+from training.scenes import Box, alone, extent, ground, scene
 from training.vocab import labels_of_sets, taxonomy_values
 
 __all__ = ["Batches", "Picture", "Recipe", "Spares", "known_garments", "picture"]
@@ -33,7 +33,8 @@ class Recipe:
     late_sizes: tuple[int, ...] = ()  # of the steps from the share `late_from` on
     late_from: float = 0.6
     second: float = 0.3  # of scenes
-    grey: float = 0.05
+    grey: float = 0.09
+    tight: float = 0.5  # of grey pictures of products with a cut-out: alone, filling the frame, on white
     blank: float = 0.12  # of photos of other things
     worse: float = 0.2  # made small and large again
     jpeg: float = 0.25
@@ -122,7 +123,12 @@ def picture(cache: Cache, row: int, spares: Spares, rng: np.random.Generator, *,
     record, second, flags = cache.records[row], -1, 0
     photo = cache.content(int(rng.choice(spares.grounds))) if rng.random() < 0.25 and len(spares.grounds) else None
     known, garments = UNKNOWN, list[Garment]()
-    if record.cut and rng.random() < recipe.scenes:
+    grey = rng.random() < recipe.grey
+    if record.cut and grey and rng.random() < recipe.tight:
+        image, spot = alone(cache, row)
+        garments = [Garment(kind=int(spares.kinds[row]), box=spot, row=row)]
+        known = COMPLETE if spares.kinds[row] >= 0 else UNKNOWN
+    elif record.cut and rng.random() < recipe.scenes:
         rows = [row]
         if rng.random() < recipe.second:
             second = int(rng.choice(spares.cut))
@@ -147,11 +153,11 @@ def picture(cache: Cache, row: int, spares: Spares, rng: np.random.Generator, *,
     if rng.random() < 0.5:
         image, garments = mirrored(image, garments)
     image = relit(image, recipe, size, rng)
-    if rng.random() < recipe.grey and not flags:
+    if grey and not flags:
         shade = np.asarray(image.convert("L"))
         shade = 255 - shade if record.cut and rng.random() < 0.8 else shade
         image, flags = Image.fromarray(shade), flags | GREY
-        if rng.random() < 0.5:
+        if rng.random() < 0.6:
             tiny = int(rng.integers(26, 60)) / max(image.size)
             image = image.resize((max(4, int(image.width * tiny)), max(4, int(image.height * tiny))))
     garments = on_square(garments, image.width, image.height) if known else []

@@ -22,12 +22,10 @@ __all__ = [
     "compare",
     "count_spans",
     "dispersion",
-    "drift",
     "upper_tail",
 ]
 
 _Z95 = 1.959963984540054
-_CUT_MEAN, _CUT_SD = 0.516, 0.404  # of min(u^2, 1) for a standard normal u
 _MAX_GROWTH = 50.0
 _PRIOR = 1.0  # standard deviation of log growth among all trends, by far
 
@@ -81,7 +79,7 @@ class Evidence:
         growth: Rate now over rate before, 1 is unchanged; nan where nothing can be compared.
         low: Lower end of its 95 % interval.
         high: Upper end.
-        z: Signed evidence in standard deviations, with over-dispersion and the usual drift of trends.
+        z: Signed evidence in standard deviations, with over-dispersion.
         now: People in the last span.
         past: People in the spans before, summed over spans.
         weight: Information about the log growth, in people.
@@ -113,15 +111,12 @@ def count_spans(
     return now.astype(np.float64), past.astype(np.float64)
 
 
-def compare(
-    now: Floats, past: Floats, exposure_now: Floats, exposure_past: Floats, *, phi: Floats, tau: float
-) -> Evidence:
+def compare(now: Floats, past: Floats, exposure_now: Floats, exposure_past: Floats, *, phi: Floats) -> Evidence:
     """Returns the growth within strata of counts (trends, strata) under exposures (strata,).
 
     Strata without exposure on either side say nothing. The ratio is Mantel and Haenszel's with half a person added on
     either side; its evidence is the signed root of the conditional binomial deviance, over the square root of
-    `phi` (over-dispersion of each trend) and of the drift `tau` (standard deviation of log growth among trends that
-    do not change).
+    `phi`, the over-dispersion of each trend.
     """
     both = (exposure_now > 0) & (exposure_past > 0)
     e_now, e_past = exposure_now[both], exposure_past[both]
@@ -140,14 +135,14 @@ def compare(
     log_growth = np.log(upper / lower)
     # Robins, Breslow and Greenland 1986, Biometrics 42:311, for rates
     variance = (weight + overall * (1 - overall)) / (upper * lower)
-    spread = phi * variance + tau**2
+    spread = phi * variance
     kept = 1 / (1 + spread / _PRIOR**2)  # a weak prior around no change limits what few people can say
     log_growth, spread = log_growth * kept, np.sqrt(spread * kept)
     expected_now = np.clip(expected, 1e-9, None)
     expected_past = np.clip(events - expected, 1e-9, None)
     rest = events - observed
     deviance = 2 * (_xlogy(observed, observed / expected_now) + _xlogy(rest, rest / expected_past))
-    z = np.sign(observed - expected) * np.sqrt(np.clip(deviance, 0, None) / (phi + tau**2 * weight))
+    z = np.sign(observed - expected) * np.sqrt(np.clip(deviance, 0, None) / phi)
     limit = np.log(_MAX_GROWTH)
     nothing = np.where(known, 0.0, np.nan)
     return Evidence(
@@ -186,26 +181,6 @@ def dispersion(counts: Ints, exposure: Floats) -> Floats:
     pooled = float(np.median(ratio[steps >= 4])) if (steps >= 4).any() else 1.0
     drawn: Floats = (ratio * steps + pooled * 10) / (steps + 10)
     return np.maximum(drawn, 1.0)
-
-
-def drift(log_growth: Floats, variance: Floats) -> tuple[float, float]:
-    """Returns centre and standard deviation of log growth among trends beyond chance, most of which do not change.
-
-    The median, and the least deviation at which squared standardised residuals, cut at one so that a minority of real
-    trends hardly counts, are no larger on average than chance allows: within a standard error, as trends overlap
-    counted for half their number.
-    """
-    if not len(log_growth):
-        return 0.0, 0.0
-    centre = float(np.median(log_growth))
-    square = (log_growth - centre) ** 2
-    allowed = _CUT_MEAN + _CUT_SD / np.sqrt(len(square) / 2)
-    low, high = 0.0, 1.0
-    for _ in range(30):
-        middle = (low + high) / 2
-        excess = np.minimum(square / (variance + middle**2), 1.0).mean() > allowed
-        low, high = (middle, high) if excess else (low, middle)
-    return centre, low
 
 
 def benjamini_hochberg(p: Floats) -> Floats:

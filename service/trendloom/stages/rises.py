@@ -1,0 +1,208 @@
+"""What rises beyond what returns every year.
+
+A trend's history is a season, a slow drift and perhaps a rise. Seasons are estimated jointly: a trend of a type has
+about the season of the rest of its type, as far as that is known, and a season of its own of a usual size. How large
+seasons, own seasons and drifts usually are is learned from all trends of the study (empirical Bayes: the scales with the
+largest marginal likelihood). A rise is a logistic curve (Rogers 1962, Diffusion of Innovations), tried at several
+times. Its evidence is the signed root of the likelihood ratio. Beside it stands the weight of evidence against a
+strong season of the trend's own without a rise, since less than a year of history, or a little more, shows a season's
+way up as a rise.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from itertools import product
+
+import numpy as np
+from numpy.typing import NDArray
+
+from trendloom.stages.counted import Counted
+from trendloom.stages.curves import Counts, Prior, drift_column, fit, rise_column, season_columns, weekly
+
+__all__ = ["Rise", "Rises"]
+
+Ints = NDArray[np.int64]
+Floats = NDArray[np.float64]
+
+_HARMONICS = np.repeat([1.0, 0.35, 0.2], 2)  # usual size of the year's harmonics, cosine and sine
+_STRONG = 1.1 * np.repeat([1.0, 0.45, 0.22], 2)  # of a strong season: its peak may be ten times its trough
+_SEASONS, _OWN, _DRIFTS = (0.05, 0.1, 0.18, 0.3), (0.03, 0.08, 0.18), (0.05, 0.12, 0.3)  # standard deviations, logs
+_LEARNED_FROM, _LEAST = 160, 20.0  # trends, and people in each
+_USUAL = (0.18, 0.08, 0.12)  # where too little is known to learn them
+_ODD, _RARE = (
+    -3.0,
+    -4.0,
+)  # log odds of a strong season, and of a rise or fall at one of four times, while scales are learned
+_FREE = 25.0  # variance of a rise that may be any
+_RISE, _SPREAD = 0.8, 0.6  # mean and standard deviation of the log of a rise, where it is weighed against a season
+_INSIDE = 0.5  # share of its posts that makes a trend one of a type
+_LOOKED_AT = 1.5  # evidence from which a rise is weighed against a season
+_BACK = {"week": (-4, 0, 3, 6, 9, 12, 15, 18, 22, 26, 32, 40), "month": (-1, 0, 1, 2, 3, 4, 6, 9)}
+_WIDTH = {"week": 4.0, "month": 1.0}
+_REACH = {"week": 6, "month": 1}
+_YEAR = {"week": 365.2425 / 7, "month": 12.0}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Rise:
+    """The best rise (or fall) of each trend; arrays (trends,).
+
+    Attributes:
+        z: Signed root of its likelihood ratio, standard deviations.
+        log_growth: From before it to the end of it.
+        error: Standard error of that.
+        begun: Window in which it began, when an eighth of it was done.
+        odds: Log weight against a strong season without it; 0 where it is not remarkable.
+    """
+
+    z: Floats
+    log_growth: Floats
+    error: Floats
+    begun: Ints
+    odds: Floats
+
+
+class Rises:
+    """The rises and falls of all trends of a tally.
+
+    Attributes:
+        up: The best rise of each trend.
+        down: The best fall.
+        people: (trends,) people, once a season.
+        scales: Standard deviations that were learned: of seasons, of own seasons, of drifts.
+    """
+
+    def __init__(self, tally: Counted, dispersion: Floats) -> None:
+        step = tally.windows.step
+        self._tally, self._dispersion = tally, dispersion
+        self._windows, self._reach = len(tally.windows.starts), _REACH[step]
+        counts = self._weekly(np.ones(len(tally.row_trend), dtype=np.bool_))
+        self.people, self._counts = counts.by_window.sum(axis=1), counts.over(dispersion)
+        self._columns = np.hstack(
+            [season_columns(self._windows, _YEAR[step]), drift_column(self._windows, _YEAR[step])]
+        )
+        self._backs = np.array([b for b in _BACK[step] if b <= self._windows / 2], dtype=np.float64)
+        self._width = _WIDTH[step]
+        self._rises = [np.hstack([self._columns, rise_column(self._windows, b, self._width)]) for b in self._backs]
+        self._type = _types(tally)
+        self.scales = self._learn()
+        self._prior = self._priors(self.scales, np.arange(len(tally.trends)))
+        self.up, self.down = self._judge()
+
+    def _weekly(self, rows: NDArray[np.bool_]) -> Counts:
+        tally = self._tally
+        columns = (tally.row_trend, tally.row_window, tally.row_voice)
+        trend, window, voice = (c[rows].astype(np.int64) for c in columns)
+        return weekly(trend, window, voice, tally.stratum, tally.exposure, trends=len(tally.trends), reach=self._reach)
+
+    def _priors(self, scales: tuple[float, float, float], trends: Ints) -> Prior:
+        """Returns the priors of season and drift: a trend's season is that of the rest of its type, as far as known."""
+        season, own, drift = scales
+        mean = np.zeros((len(trends), 7))
+        variance = np.tile(np.r_[(season * _HARMONICS) ** 2, drift**2], (len(trends), 1))
+        placed = np.flatnonzero(self._type[trends] >= 0)
+        if len(placed):
+            part, whole = self._counts.of(trends[placed]), self._counts.of(self._type[trends[placed]])
+            rest = np.clip(whole.by_window - part.by_window, 0, None)
+            strata = np.clip(whole.by_stratum - part.by_stratum, 0, None)
+            strata *= (rest.sum(axis=1) / np.maximum(strata.sum(axis=1), 1e-9))[:, None]
+            others = Counts(by_window=rest, by_stratum=strata, exposure=whole.exposure)
+            known = fit(others, self._columns, Prior(mean=mean[placed], variance=variance[placed]))
+            mean[placed, :6] = known.mode[:, :6]
+            variance[placed, :6] = np.diagonal(known.covariance, axis1=1, axis2=2)[:, :6] + (own * _HARMONICS) ** 2
+        return Prior(mean=mean, variance=variance)
+
+    def _learn(self) -> tuple[float, float, float]:
+        """Returns the scales under which a sample of the trends is likeliest: first season and drift, then own season."""
+        order = np.argsort(-self.people, kind="stable")
+        enough = order[self.people[order] >= _LEAST]
+        if not len(enough):
+            return _USUAL
+        sample = enough[:: -(-len(enough) // _LEARNED_FROM)]
+        season, _, drift = max(product(_SEASONS, _USUAL[1:2], _DRIFTS), key=lambda s: self._likelihood(s, sample))
+        return max(product((season,), _OWN, (drift,)), key=lambda s: self._likelihood(s, sample))
+
+    def _likelihood(self, scales: tuple[float, float, float], trends: Ints) -> float:
+        """Returns the log likelihood of trends of which a few have a strong season or rise or fall."""
+        prior, counts = self._priors(scales, trends), self._counts.of(trends)
+        found = fit(counts, self._columns, prior).marginal
+        found = np.logaddexp(found, fit(counts, self._columns, _stronger(prior)).marginal + _ODD)
+        for columns in (self._rises[len(self._rises) // 4], self._rises[-1 - len(self._rises) // 4]):
+            for sign in (1.0, -1.0):
+                moved = fit(counts, columns, prior.and_one(sign * _RISE, _SPREAD**2)).marginal
+                found = np.logaddexp(found, moved + _RARE)
+        return float(found.sum())
+
+    def _judge(self) -> tuple[Rise, Rise]:
+        up, down = self._best(self._counts, self._prior)
+        return self._weighed(up, 1.0), self._weighed(down, -1.0)
+
+    def _weighed(self, best: Rise, sign: float) -> Rise:
+        """Returns rises (sign 1) or falls (-1) with their odds against a strong season."""
+        looked = np.flatnonzero(sign * best.z >= _LOOKED_AT)
+        odds = best.odds.copy()
+        if len(looked):
+            counts, usual = self._counts.of(looked), self._prior.of(looked)
+            season = fit(counts, self._columns, _stronger(usual)).marginal
+            moved = [
+                self._marginal(counts, prior.and_one(sign * _RISE, _SPREAD**2)) for prior in (usual, _stronger(usual))
+            ]
+            odds[looked] = np.maximum(moved[0], moved[1]) - season
+        return replace(best, odds=odds)
+
+    def _best(self, counts: Counts, prior: Prior) -> tuple[Rise, Rise]:
+        """Returns the likeliest rise and the likeliest fall of each trend."""
+        still = fit(counts, self._columns, prior).posterior
+        free = prior.and_one(0.0, _FREE)
+        fits = [fit(counts, columns, free) for columns in self._rises]
+        growth = np.stack([f.mode[:, -1] for f in fits])
+        ratio = 2 * (np.stack([f.posterior for f in fits]) + 0.5 * growth**2 / _FREE - still)
+        z = np.sign(growth) * np.sqrt(np.clip(ratio, 0, None))
+        error = np.sqrt(np.stack([f.covariance[:, -1, -1] for f in fits]))
+
+        def of(place: Ints) -> Rise:
+            at = place, np.arange(z.shape[1])
+            begun = np.clip(self._windows - 1 - self._backs[place] - 2 * self._width, 0, self._windows - 1)
+            return Rise(
+                z=z[at], log_growth=growth[at], error=error[at], begun=begun.astype(np.int64), odds=np.zeros(len(place))
+            )
+
+        return of(z.argmax(axis=0)), of(z.argmin(axis=0))
+
+    def _marginal(self, counts: Counts, prior: Prior) -> Floats:
+        """Returns the log marginal likelihood of a rise at any of the times."""
+        each = np.stack([fit(counts, columns, prior).marginal for columns in self._rises])
+        most = each.max(axis=0)
+        found: Floats = most + np.log(np.exp(each - most).mean(axis=0))
+        return found
+
+    def without(self, trend: int, posts: NDArray[np.bool_]) -> Rise:
+        """Returns the best rise of a trend without some posts; arrays (1,)."""
+        tally = self._tally
+        counts = self._weekly((tally.row_trend == trend) & ~posts[tally.row_post]).over(self._dispersion)
+        only = np.array([trend])
+        return self._best(counts.of(only), self._prior.of(only))[0]
+
+
+def _stronger(prior: Prior) -> Prior:
+    """Returns the priors with a strong season of the trend's own."""
+    variance = prior.variance.copy()
+    variance[:, :6] += _STRONG**2
+    return Prior(mean=prior.mean, variance=variance)
+
+
+def _types(tally: Counted) -> Ints:
+    """Returns the trend of the type (trends,) that most posts of a trend are of, -1 for types and where there is none."""
+    names = tally.trends
+    types = [n for n, name in enumerate(names) if name.startswith("attribute:type:") and "+" not in name]
+    size = np.maximum(np.bincount(tally.row_trend, minlength=len(names)), 1)
+    found, most = np.full(len(names), -1, dtype=np.int64), np.full(len(names), _INSIDE)
+    for kind in types:
+        held = np.zeros(len(tally.post_window), dtype=np.bool_)
+        held[tally.row_post[tally.row_trend == kind]] = True
+        share = np.bincount(tally.row_trend[held[tally.row_post]], minlength=len(names)) / size
+        more = share > most
+        found[more], most[more] = kind, share[more]
+    found[types] = -1
+    return found
