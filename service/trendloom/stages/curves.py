@@ -14,7 +14,17 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["Counts", "Fit", "Prior", "drift_column", "fit", "rise_column", "season_columns", "weekly"]
+__all__ = [
+    "Counts",
+    "Fit",
+    "Prior",
+    "drift_column",
+    "expected_counts",
+    "fit",
+    "rise_column",
+    "season_columns",
+    "weekly",
+]
 
 Ints = NDArray[np.int64]
 Floats = NDArray[np.float64]
@@ -115,21 +125,34 @@ def rise_column(windows: int, back: float, width: float) -> Floats:
     return np.asarray(1 / (1 + np.exp(-away)), np.float64)[:, None]
 
 
+def _grown(mode: Floats, counts: Counts, columns: Floats) -> tuple[Floats, Floats]:
+    """Returns exp(curve) (trends, windows) and its sums over exposure (trends, strata)."""
+    grown = np.exp(np.clip(mode @ columns.T, -_STEEPEST, _STEEPEST))
+    return grown, np.maximum(grown @ counts.exposure, 1e-300)
+
+
 def _value(mode: Floats, counts: Counts, columns: Floats, prior: Prior) -> tuple[Floats, tuple[Floats, Floats]]:
-    """Returns the log posterior (trends,), exp(curve) (trends, windows) and its sums over exposure (trends, strata)."""
-    curve = np.clip(mode @ columns.T, -_STEEPEST, _STEEPEST)
-    grown = np.exp(curve)
-    total = np.maximum(grown @ counts.exposure, 1e-300)
+    """Returns the log posterior (trends,) and what `_grown` returns."""
+    grown, total = _grown(mode, counts, columns)
+    curve = np.log(grown)
     likelihood = (counts.by_window * curve).sum(axis=1) - (counts.by_stratum * np.log(total)).sum(axis=1)
     return likelihood - 0.5 * ((mode - prior.mean) ** 2 / prior.variance).sum(axis=1), (grown, total)
+
+
+def expected_counts(mode: Floats, counts: Counts, columns: Floats) -> Floats:
+    """Returns the counts (trends, windows) that a curve gives, with the sums of each stratum as they are."""
+    return _expected(_grown(mode, counts, columns), counts)
+
+
+def _expected(grown: tuple[Floats, Floats], counts: Counts) -> Floats:
+    return grown[0] * ((counts.by_stratum / grown[1]) @ counts.exposure.T)
 
 
 def _slopes(
     mode: Floats, at: tuple[Floats, Floats], counts: Counts, columns: Floats, prior: Prior
 ) -> tuple[Floats, Floats]:
     """Returns the gradient (trends, columns) and the negative Hessian (trends, columns, columns)."""
-    grown, total = at
-    usual = grown * ((counts.by_stratum / total) @ counts.exposure.T)  # expected counts, (trends, windows)
+    (grown, total), usual = at, _expected(at, counts)
     gradient = (counts.by_window - usual) @ columns - (mode - prior.mean) / prior.variance
     width = columns.shape[1]
     mean = np.stack([(grown * columns[:, k]) @ counts.exposure / total for k in range(width)], axis=2)

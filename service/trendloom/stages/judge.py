@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 
 import numpy as np
@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from trendloom.stages.bench import Bench
 from trendloom.stages.counted import Counted
-from trendloom.stages.evidence import Spans, benjamini_hochberg, upper_tail
+from trendloom.stages.evidence import Evidence, Spans, benjamini_hochberg, upper_tail
 from trendloom.stages.rises import Rise, Rises
 from trendloom.stages.rows import trend_rows
 from trendloom.stages.stories import Retold, tell_once
@@ -22,11 +22,12 @@ Ints = NDArray[np.int64]
 Floats = NDArray[np.float64]
 
 _MIN_WINDOWS = {"week": 8, "month": 6}
-_MIN_PEOPLE = 10  # in the last span, to be called
+_MIN_PEOPLE = 20  # in the last span, to be called
 _MIN_EVENTS = 25  # people in all spans, to be tested; chosen by the total alone, which says nothing about growth
 _Q = 0.1
 _ODDS = 2.0  # log weight of a rise against a strong season of the trend's own
 _LEAST_RISE = 0.2  # log growth
+_BURST_LEAD = 0.5  # evidence by which a burst must beat a rise
 _SEASON_LEVEL, _SEASON_Z, _MOVED = 1.67, 2.5, 3.0
 _NEW = {"week": 26, "month": 6}
 _PIECE = 0.7  # share of its recent posts that makes a trend a piece of another
@@ -85,11 +86,23 @@ def judge(tally: Counted, names: pl.DataFrame) -> Study:
     rising = np.isin(np.arange(bench.count), called)
     under |= _pieces(bench, told, np.flatnonzero(~rising & (z > 0)))
     new = bench.windows - _NEW[tally.windows.step]
+    burst = _bursts(rises, tested) if rises else {}
+    turned = dict(zip(told.tolist(), rises.turned(told).tolist(), strict=True)) if rises else {}
     for trend in called.tolist():
-        stage[trend] = "steady" if trend in under else "emerging" if since[trend] >= new else "rising"
-    q = np.minimum(up, down)
+        stage[trend] = (
+            "steady" if trend in under
+            else "burst" if trend in burst
+            else "peaking" if turned.get(trend)
+            else "emerging" if since[trend] >= new
+            else "rising"
+        )  # fmt: skip
+    for trend in set(burst) - set(called.tolist()) - set(under):
+        stage[trend] = "burst"
+    grown = _grown(shown, rises, told)
     return Study(
-        trends=trend_rows(bench, names, shown, z=z, stage=stage, q=q, since=since, under=under),
+        trends=trend_rows(
+            bench, names, grown, z=z, stage=stage, q=np.minimum(up, down), since=since | burst, under=under
+        ),
         series=tally.series,
         members=tally.members,
         step=tally.windows.step,
@@ -110,6 +123,27 @@ def _tested(bench: Bench, rises: Rises | None) -> tuple[Floats, Floats, NDArray[
 
 def _rising(rises: Rises, q: Floats, tested: NDArray[np.bool_]) -> NDArray[np.bool_]:
     return tested & (q <= _Q) & (rises.up.odds >= _ODDS) & (rises.up.log_growth >= _LEAST_RISE)
+
+
+def _bursts(rises: Rises, tested: NDArray[np.bool_]) -> dict[int, int]:
+    """Returns the window in which a burst began, of trends that a burst explains better than a rise."""
+    z, at = rises.bursts()
+    places = 3 * 13  # that were looked at
+    q = np.ones(len(z))
+    q[tested] = benjamini_hochberg(np.minimum(places * upper_tail(z[tested]), 1.0))
+    found = np.flatnonzero(tested & (q <= _Q) & (z > rises.up.z + _BURST_LEAD))
+    return {int(trend): int(at[trend]) for trend in found}
+
+
+def _grown(shown: Evidence, rises: Rises | None, told: Ints) -> Evidence:
+    """Returns the growth that is reported: of called trends that a plain comparison leaves open, that of their curve."""
+    if rises is None:
+        return shown
+    growth, low, high = shown.growth.copy(), shown.low.copy(), shown.high.copy()
+    open_ = told[~(shown.low[told] > 1)]
+    middle, half = rises.up.log_growth * rises.up.done, 1.96 * rises.up.error * rises.up.done
+    growth[open_], low[open_], high[open_] = (np.exp(v[open_]) for v in (middle, middle - half, middle + half))
+    return replace(shown, growth=growth, low=low, high=high)
 
 
 def _stories(bench: Bench, rises: Rises, called: Ints) -> dict[int, int]:

@@ -18,7 +18,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from trendloom.stages.counted import Counted
-from trendloom.stages.curves import Counts, Prior, drift_column, fit, rise_column, season_columns, weekly
+from trendloom.stages.curves import (
+    Counts,
+    Prior,
+    drift_column,
+    expected_counts,
+    fit,
+    rise_column,
+    season_columns,
+    weekly,
+)
 
 __all__ = ["Rise", "Rises"]
 
@@ -39,8 +48,12 @@ _RISE, _SPREAD = 0.8, 0.6  # mean and standard deviation of the log of a rise, w
 _INSIDE = 0.5  # share of its posts that makes a trend one of a type
 _LOOKED_AT = 1.5  # evidence from which a rise is weighed against a season
 _BACK = {"week": (-4, 0, 3, 6, 9, 12, 15, 18, 22, 26, 32, 40), "month": (-1, 0, 1, 2, 3, 4, 6, 9)}
+_THIRD = 0.69  # widths before its middle, where a third of a logistic rise is done
 _WIDTH = {"week": 4.0, "month": 1.0}
 _REACH = {"week": 6, "month": 1}
+_TURN = {"week": (2, 4, 6), "month": (0, 1)}
+_TURNED, _TURNED_Z = 0.25, 2.6  # depth of the fall after a rise, as a log, and its evidence
+_BURST = {"week": (1, 2, 3), "month": (1,)}
 _YEAR = {"week": 365.2425 / 7, "month": 12.0}
 
 
@@ -52,13 +65,17 @@ class Rise:
         z: Signed root of its likelihood ratio, standard deviations.
         log_growth: From before it to the end of it.
         error: Standard error of that.
-        begun: Window in which it began, when an eighth of it was done.
+        done: Share of it that the last 13 weeks (3 months) show on average.
+        back: Windows from its middle to the last window; negative where it is not half done.
+        begun: Window by which a third of it was done.
         odds: Log weight against a strong season without it; 0 where it is not remarkable.
     """
 
     z: Floats
     log_growth: Floats
     error: Floats
+    done: Floats
+    back: Floats
     begun: Ints
     odds: Floats
 
@@ -160,12 +177,21 @@ class Rises:
         ratio = 2 * (np.stack([f.posterior for f in fits]) + 0.5 * growth**2 / _FREE - still)
         z = np.sign(growth) * np.sqrt(np.clip(ratio, 0, None))
         error = np.sqrt(np.stack([f.covariance[:, -1, -1] for f in fits]))
+        done = np.array([columns[-self._tally.windows.span :, -1].mean() for columns in self._rises])
 
         def of(place: Ints) -> Rise:
             at = place, np.arange(z.shape[1])
-            begun = np.clip(self._windows - 1 - self._backs[place] - 2 * self._width, 0, self._windows - 1)
+            begun = np.clip(
+                np.rint(self._windows - 1 - self._backs[place] - _THIRD * self._width), 0, self._windows - 1
+            )
             return Rise(
-                z=z[at], log_growth=growth[at], error=error[at], begun=begun.astype(np.int64), odds=np.zeros(len(place))
+                z=z[at],
+                log_growth=growth[at],
+                error=error[at],
+                done=done[place],
+                back=self._backs[place],
+                begun=begun.astype(np.int64),
+                odds=np.zeros(len(place)),
             )
 
         return of(z.argmax(axis=0)), of(z.argmin(axis=0))
@@ -176,6 +202,43 @@ class Rises:
         most = each.max(axis=0)
         found: Floats = most + np.log(np.exp(each - most).mean(axis=0))
         return found
+
+    def turned(self, trends: Ints) -> NDArray[np.bool_]:
+        """Returns which rising trends (trends,) have turned in the last two months: a fall follows the rise."""
+        counts, usual = self._counts.of(trends), self._prior.of(trends)
+        turned = np.zeros(len(trends), dtype=np.bool_)
+        for n, back in enumerate(self.up.back[trends].tolist()):
+            risen = np.hstack([self._columns, rise_column(self._windows, back, self._width)])
+            one, prior = counts.of(slice(n, n + 1)), usual.of(np.array([n])).and_one(0.0, _FREE)
+            still = fit(one, risen, prior).posterior
+            for since in _TURN[self._tally.windows.step]:
+                if since < back:
+                    fall = np.hstack([risen, rise_column(self._windows, since, self._width / 4)])
+                    found = fit(one, fall, prior.and_one(0.0, _FREE))
+                    depth = float(found.mode[0, -1])
+                    z = np.sqrt(max(2 * float((found.posterior - still)[0] + 0.5 * depth**2 / _FREE), 0.0))
+                    turned[n] |= depth <= -_TURNED and z >= _TURNED_Z
+        return turned
+
+    def bursts(self) -> tuple[Floats, Ints]:
+        """Returns the evidence (trends,) of the greatest excess of 1 to 3 windows in the last 13 (3 months), and its window.
+
+        Signed root of the Poisson deviance from season and drift alone, as if it had been the only one looked at.
+        """
+        usual = fit(self._counts, self._columns, self._prior)
+        counts, span = self._counts, min(self._tally.windows.span, self._windows)
+        expected = expected_counts(usual.mode, counts, self._columns)[:, -span:]
+        seen = counts.by_window[:, -span:]
+        best, where = np.zeros(len(seen)), np.full(len(seen), self._windows - 1)
+        for length in _BURST[self._tally.windows.step]:
+            for start in range(span - length + 1):
+                n, m = seen[:, start : start + length].sum(axis=1), expected[:, start : start + length].sum(axis=1)
+                m = np.maximum(m, 1e-9)
+                deviance = 2 * (np.where(n > 0, n * np.log(np.maximum(n, 1e-9) / m), 0.0) - (n - m))
+                z = np.sign(n - m) * np.sqrt(np.clip(deviance, 0, None))
+                more = z > best
+                best[more], where[more] = z[more], self._windows - span + start
+        return best, where
 
     def without(self, trend: int, posts: NDArray[np.bool_]) -> Rise:
         """Returns the best rise of a trend without some posts; arrays (1,)."""
