@@ -294,6 +294,18 @@ class TestAttributes:
             "attribute:type:shirt+pattern:check",
         }  # fmt: skip
 
+    def test_shades_are_also_counted_together(self) -> None:
+        keys = [f"k{i}" for i in range(40)]
+        shade = ["navy"] * 10 + ["light blue"] * 10 + ["red"] * 19 + ["burgundy"]
+        tags = pl.DataFrame({"key": keys * 2, "garment": [0] * 80, "group": ["type"] * 40 + ["colour"] * 40,
+                             "value": ["shirt"] * 40 + shade})  # fmt: skip
+        photos = pl.DataFrame({"key": keys, "post_id": keys})
+        table = posts([(k, MONDAY, k) for k in keys])
+        found = attribute_members(tags, photos, table, min_posts=5, min_authors=5)
+        size = dict(found.group_by("trend_id").len().iter_rows())
+        assert size["attribute:type:shirt+colour:any blue"] == size["attribute:colour:any blue"] == 20
+        assert "attribute:colour:any red" not in size  # nearly all of it is red
+
     def test_support_in_posts_and_authors(self) -> None:
         keys = [f"k{i}" for i in range(30)]
         tags = pl.DataFrame(

@@ -8,6 +8,13 @@ __all__ = ["attribute_members"]
 
 _GROUPS = ("type", "colour", "pattern")
 _PAIRS = (("type", "colour"), ("type", "pattern"))
+_FAMILIES = {
+    "navy": "any blue", "blue": "any blue", "light blue": "any blue",
+    "red": "any red", "burgundy": "any red",
+    "green": "any green", "olive": "any green",
+    "gold": "metallic", "silver": "metallic",
+}  # fmt: skip
+_MOSTLY_ONE = 0.9  # share of one shade from which a family of shades is no trend beside it
 _PLAIN = {"plain", "solid", "solid colour", "none", "no pattern"}
 
 
@@ -15,6 +22,9 @@ def attribute_members(
     tags: pl.DataFrame, photos: pl.DataFrame, posts: pl.DataFrame, *, min_posts: int = 25, min_authors: int = 10
 ) -> pl.DataFrame:
     """Returns trend_id and post_id of every value, and of the pairs type and colour, type and pattern of one garment.
+
+    Shades of blue, red and green, and gold and silver, are also counted together ("any blue"), as light and cameras
+    blur them.
 
     Args:
         tags: key, garment, group, value.
@@ -26,6 +36,8 @@ def attribute_members(
     columns = ["key", "garment", "group", "value"]
     known = tags.select(columns).filter(pl.col("group").is_in(_GROUPS) & pl.col("value").is_not_null()).unique()
     known = known.filter(~(pl.col("group").eq("pattern") & pl.col("value").str.to_lowercase().is_in(_PLAIN)))
+    shades = known.filter(pl.col("group").eq("colour") & pl.col("value").is_in(list(_FAMILIES)))
+    known = pl.concat([known, shades.with_columns(pl.col("value").replace(_FAMILIES))]).unique()
     known = known.with_columns(part=pl.concat_str("group", pl.lit(":"), pl.col("value").str.replace_all(r"[+]", " ")))
     found = [known.select("key", trend_id=pl.concat_str(pl.lit("attribute:"), "part"))]
     for first, second in _PAIRS:
@@ -40,4 +52,17 @@ def attribute_members(
         .agg(posts=pl.len(), authors=pl.col("who").n_unique())
         .filter((pl.col("posts") >= min_posts) & (pl.col("authors") >= min_authors))
     )
-    return rows.join(enough, on="trend_id", how="semi").select("trend_id", "post_id").sort("trend_id", "post_id")
+    rows = rows.join(enough, on="trend_id", how="semi").select("trend_id", "post_id")
+    return rows.join(_of_one_shade(rows), on="trend_id", how="anti").sort("trend_id", "post_id")
+
+
+def _of_one_shade(rows: pl.DataFrame) -> pl.DataFrame:
+    """Returns trend_id of the families of shades of which one shade is nearly all."""
+    size = dict(rows.group_by("trend_id").len().iter_rows())
+    same = []
+    for shade, family in _FAMILIES.items():
+        for trend, posts in size.items():
+            whole = trend.removesuffix(f"colour:{shade}") + f"colour:{family}"
+            if trend.endswith(f"colour:{shade}") and posts >= _MOSTLY_ONE * size.get(whole, posts + 1):
+                same.append(whole)
+    return pl.DataFrame({"trend_id": same}, schema={"trend_id": pl.String})

@@ -1,0 +1,66 @@
+"""When a rise reached each part of the audience."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from trendloom.stages.counted import Counted
+from trendloom.stages.curves import Prior, fit, rise_column, weekly
+
+__all__ = ["Arrival", "passage"]
+
+_WIDTH, _REACH = {"week": 4.0, "month": 1.0}, {"week": 6, "month": 1}
+_MEAN, _VARIANCE = 1.0, 0.5  # of the log of a rise that is known to be one
+_LATE = 1.0  # share of the history's length after its end, up to which a rise may still come, over ...
+_AHEAD = 26  # ... and at most so many windows
+_LEAST = 8.0  # people
+
+
+@dataclass(frozen=True, kw_only=True)
+class Arrival:
+    """The middle of a rise in one part of the audience.
+
+    Attributes:
+        back: Windows before the last one; negative where it is still to come.
+        error: Its posterior standard deviation.
+        people: Who showed the trend, once a season.
+    """
+
+    back: float
+    error: float
+    people: float
+
+
+def passage(parts: Mapping[str, Counted], trend: str) -> dict[str, Arrival]:
+    """Returns the arrival of a rising trend in each part (cohort, country) that has enough people to say.
+
+    The rise is a logistic curve within strata as in `trendloom.stages.rises`; its middle has a flat prior over the last
+    year and up to half a year ahead.
+
+    Args:
+        parts: Tallies of the parts of one study: the same windows, each its own authors.
+        trend: Trend id.
+    """
+    found = {}
+    for name, tally in parts.items():
+        if trend not in tally.trends:
+            continue
+        step, windows = tally.windows.step, len(tally.windows.starts)
+        rows = tally.row_trend == tally.trends.index(trend)
+        columns = (tally.row_trend[rows] * 0, tally.row_window[rows], tally.row_voice[rows])
+        which, window, voice = (c.astype(np.int64) for c in columns)
+        counts = weekly(which, window, voice, tally.stratum, tally.exposure, trends=1, reach=_REACH[step])
+        people = float(counts.by_window.sum())
+        if people < _LEAST:
+            continue
+        backs = np.arange(-min(_AHEAD, _LATE * windows), min(tally.windows.year, windows * 0.8))
+        prior = Prior(mean=np.full((1, 1), _MEAN), variance=np.full((1, 1), _VARIANCE))
+        each = np.array([float(fit(counts, rise_column(windows, b, _WIDTH[step]), prior).marginal[0]) for b in backs])
+        weight = np.exp(each - each.max())
+        weight /= weight.sum()
+        back = float(weight @ backs)
+        found[name] = Arrival(back=back, error=float(np.sqrt(weight @ (backs - back) ** 2)), people=people)
+    return found
