@@ -185,6 +185,7 @@ class TestStages:
         assert first["growth_low"] > 1
         assert abs(first["since"] - date(2024, 8, 12)) <= timedelta(weeks=6)  # the curve is smooth, the step is not
         assert "the same weeks a year before" in first["reason"]
+        assert "its ten loudest authors posted" in first["reason"]
         assert found.now == date(2024, 12, 2)
 
     def test_plateau_after_an_old_rise_is_rising(self) -> None:

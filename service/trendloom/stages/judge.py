@@ -13,7 +13,7 @@ from trendloom.stages.bench import Bench
 from trendloom.stages.counted import Counted
 from trendloom.stages.evidence import Evidence, Spans, benjamini_hochberg, upper_tail
 from trendloom.stages.rises import Rise, Rises
-from trendloom.stages.rows import trend_rows
+from trendloom.stages.rows import Loud, trend_rows
 from trendloom.stages.stories import Retold, tell_once
 
 __all__ = ["Study", "judge"]
@@ -27,6 +27,7 @@ _MIN_EVENTS = 25  # people in all spans, to be tested; chosen by the total alone
 _Q = 0.1
 _ODDS = 2.0  # log weight of a rise against a strong season of the trend's own
 _LEAST_RISE = 0.2  # log growth
+_LOUDEST = 10
 _BURST_LEAD = 0.5  # evidence by which a burst must beat a rise
 _SEASON_LEVEL, _SEASON_Z, _MOVED = 1.67, 2.5, 3.0
 _NEW = {"week": 26, "month": 6}
@@ -101,7 +102,15 @@ def judge(tally: Counted, names: pl.DataFrame) -> Study:
     grown = _grown(shown, rises, told)
     return Study(
         trends=trend_rows(
-            bench, names, grown, z=z, stage=stage, q=np.minimum(up, down), since=since | burst, under=under
+            bench,
+            names,
+            grown,
+            loud=_loud(bench, rises, told) if rises else {},
+            z=z,
+            stage=stage,
+            q=np.minimum(up, down),
+            since=since | burst,
+            under=under,
         ),
         series=tally.series,
         members=tally.members,
@@ -148,6 +157,21 @@ def _grown(shown: Evidence, rises: Rises | None, told: Ints) -> Evidence:
     middle, half = rises.up.log_growth * rises.up.done, 1.96 * rises.up.error * rises.up.done
     growth[open_], low[open_], high[open_] = (np.exp(v[open_]) for v in (middle, middle - half, middle + half))
     return replace(shown, growth=growth, low=low, high=high)
+
+
+def _loud(bench: Bench, rises: Rises, told: Ints) -> dict[int, Loud]:
+    """Returns what the ten loudest authors of the last 13 weeks (3 months) make of each called trend."""
+    tally = bench.tally
+    recent = bench.shown.block[bench.window] == 0
+    found = {}
+    for trend in told.tolist():
+        authors, posts = np.unique(tally.row_author[recent & (bench.trend == trend)], return_counts=True)
+        loudest = np.argsort(-posts, kind="stable")[:_LOUDEST]
+        theirs = np.isin(tally.post_author, authors[loudest])
+        rest = rises.without(trend, theirs)
+        growth = float(np.exp(rest.log_growth[0] * rest.done[0]))
+        found[trend] = Loud(share=float(posts[loudest].sum() / max(posts.sum(), 1)), growth_without=growth)
+    return found
 
 
 def _stories(bench: Bench, rises: Rises, called: Ints) -> dict[int, int]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
@@ -9,7 +11,7 @@ from numpy.typing import NDArray
 from trendloom.stages.bench import Bench
 from trendloom.stages.evidence import Evidence
 
-__all__ = ["COLUMNS", "trend_rows"]
+__all__ = ["COLUMNS", "Loud", "trend_rows"]
 
 Ints = NDArray[np.int64]
 Floats = NDArray[np.float64]
@@ -71,7 +73,17 @@ def _counts(bench: Bench) -> pl.DataFrame:
     return pl.concat([counts, days], how="horizontal")
 
 
-def _words(bench: Bench, evidence: Evidence, trend: int, *, stage: str, q: float, told_by: str | None) -> str:
+@dataclass(frozen=True, kw_only=True)
+class Loud:
+    """What the ten loudest authors make of a trend: their share of its recent posts, and its growth without them."""
+
+    share: float
+    growth_without: float
+
+
+def _words(
+    bench: Bench, evidence: Evidence, trend: int, *, stage: str, q: float, told_by: str | None, loud: Loud | None
+) -> str:
     """Returns the numbers behind a stage."""
     unit, length = bench.tally.windows.step, bench.shown.length
     if not np.isfinite(evidence.growth[trend]) or bench.windows < 2:
@@ -82,6 +94,10 @@ def _words(bench: Bench, evidence: Evidence, trend: int, *, stage: str, q: float
         f"{evidence.now[trend]:.0f} people in the last {length} {unit}s, {evidence.past[trend] / blocks:.0f} in {past}: "
         f"{evidence.growth[trend]:.2f} times the share ({evidence.low[trend]:.2f} to {evidence.high[trend]:.2f}), q {q:.2g}"
     )
+    if loud:
+        text += (
+            f"; its ten loudest authors posted {100 * loud.share:.0f} %, without them {loud.growth_without:.2f} times"
+        )
     if told_by:
         text += f"; told by {told_by}"
     elif stage == "seasonal":
@@ -96,6 +112,7 @@ def trend_rows(
     names: pl.DataFrame,
     evidence: Evidence,
     *,
+    loud: dict[int, Loud],
     z: Floats,
     stage: NDArray[np.object_],
     q: Floats,
@@ -118,7 +135,15 @@ def trend_rows(
         pl.Series(
             "reason",
             [
-                _words(bench, evidence, t, stage=str(stage[t]), q=float(q[t]), told_by=label.get(told[t] or ""))
+                _words(
+                    bench,
+                    evidence,
+                    t,
+                    stage=str(stage[t]),
+                    q=float(q[t]),
+                    told_by=label.get(told[t] or ""),
+                    loud=loud.get(t),
+                )
                 for t in range(bench.count)
             ],
             dtype=pl.String,
