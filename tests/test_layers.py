@@ -8,7 +8,7 @@ import pytest
 HOUSE = Path(__file__).parents[1] / "service" / "trendloom"
 FLOORS = [
     {"errors", "types", "config"},
-    {"artifacts", "taxonomy", "photos", "sources", "drawn", "store", "index", "looks", "counting", "stages"},
+    {"artifacts", "taxonomy", "photos", "sources", "drawn", "store", "index", "looks", "counting", "stages", "forecast"},
     {"vision"},
     {"pipeline", "export"},
     {"web"},
@@ -64,6 +64,7 @@ def test_imports_point_down(path: Path) -> None:
         ("torch", {"vision"}),
         ("open_clip", {"vision"}),
         ("onnx", {"vision"}),
+        ("sklearn", {"forecast"}),
     ],
 )
 def test_a_heavy_library_has_one_owner(library: str, owners: set[str]) -> None:

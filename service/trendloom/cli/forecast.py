@@ -1,0 +1,208 @@
+"""forecast, backtest, ledger: what series do next, and how good such forecasts were."""
+
+from __future__ import annotations
+
+import json
+import math
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from trendloom.cli.door import app, settings
+from trendloom.errors import ConfigError
+
+if TYPE_CHECKING:
+    import polars as pl
+    from rich.table import Table
+
+    from trendloom.forecast import Backtest, Score
+
+__all__: list[str] = []
+
+Series = Annotated[
+    Path,
+    typer.Argument(metavar="SERIES.csv", help="Dates in the first column, a series in each other.", show_default=False),
+]
+Signal = Annotated[
+    Path | None, typer.Option(metavar="SIGNAL.csv", help="A leading signal, columns named like the series.")
+]
+Horizon = Annotated[int, typer.Option(help="Periods to forecast.")]
+Seed = Annotated[int, typer.Option(help="Of everything random: the same seed gives the same forecast.")]
+_SHOWN = 10  # series that had no forecast
+
+
+@app.command("forecast")
+def forecast(
+    series: Series,
+    output: Annotated[Path, typer.Option(metavar="OUT.csv", help="Where the forecast goes.", show_default=False)],
+    horizon: Horizon = 52,
+    signal: Signal = None,
+    quantiles: Annotated[str, typer.Option(help="Such as 0.1,0.5,0.9: a row per series, date and quantile.")] = "",
+    explain: Annotated[
+        bool, typer.Option("--explain", help="Says for each series in the report what its forecast is made of.")
+    ] = False,
+    seed: Seed = 0,
+) -> None:
+    """Forecasts every series of a CSV file; OUT.report.json says what was recognised, treated and chosen."""
+    from trendloom.cli.show import err
+    from trendloom.pipeline.forecasting import forecast_file
+
+    found = forecast_file(
+        series, output, horizon=horizon, signal=signal, quantiles=_levels(quantiles), explain=explain, seed=seed
+    )
+    for what, count in found.treated.items():
+        err.print(f"{count:,} {what}", highlight=False, markup=False)
+    done = len(found.models) - len(found.reasons)
+    err.print(f"{done:,} of {len(found.models):,} series forecast, written to {output}", highlight=False, markup=False)
+    for name, reason in list(found.reasons.items())[:_SHOWN]:
+        err.print(f"  {name}: {reason}", highlight=False, markup=False)
+    if len(found.reasons) > _SHOWN:
+        err.print(f"  and {len(found.reasons) - _SHOWN:,} more, see the report", highlight=False, markup=False)
+    if found.reasons:
+        raise typer.Exit(1)
+
+
+def _levels(text: str) -> list[float]:
+    if not text.strip():
+        return []
+    try:
+        return [float(part) for part in text.split(",")]
+    except ValueError:
+        raise ConfigError(f"--quantiles: expected numbers such as 0.1,0.5,0.9, got {text!r}") from None
+
+
+@app.command("backtest")
+def backtest(
+    series: Series,
+    origins: Annotated[int, typer.Option(help="Earlier dates to forecast from, a quarter apart.")] = 4,
+    horizon: Horizon = 52,
+    signal: Signal = None,
+    picture: Annotated[
+        Path | None, typer.Option(metavar="FILE.html", help="Draws the best, the median and the worst series.")
+    ] = None,
+    format: Annotated[str, typer.Option(help="table or json.")] = "table",
+    seed: Seed = 0,
+) -> None:
+    """Says how good forecasts of a CSV file's series would have been, beside plain models; exit 1 if some had none."""
+    from trendloom.cli.show import err, out
+    from trendloom.pipeline.forecasting import backtest_file
+
+    if format not in ("table", "json"):
+        raise ConfigError(f"--format: expected table or json, got {format!r}")
+    found = backtest_file(series, horizon=horizon, origins=origins, signal=signal, picture=picture, seed=seed)
+    if format == "json":
+        typer.echo(json.dumps(_facts(found), indent=1))
+    else:
+        out.print(_table(found))
+    if len(found.replays) < origins:
+        err.print(
+            f"{len(found.replays)} of {origins} origins: the history allows no more", highlight=False, markup=False
+        )
+    missing = sorted({name for replay in found.replays for name in replay.found.reasons})
+    if missing:
+        err.print(f"{len(missing):,} series had no forecast at some origin", highlight=False, markup=False)
+        raise typer.Exit(1)
+
+
+@app.command("ledger")
+def ledger(
+    workspace: Annotated[Path, typer.Option("--workspace", "-w", help="The workspace folder.", show_default=False)],
+    issue: Annotated[
+        bool, typer.Option("--issue", help="Forecasts the current trends a year ahead and freezes that.")
+    ] = False,
+    format: Annotated[str, typer.Option(help="table, json or csv.")] = "table",
+    k: Annotated[
+        int | None, typer.Option(help="Least people that a published trend stands on.", show_default=False)
+    ] = None,
+) -> None:
+    """Shows every forecast that was issued beside what happened and seasonal naive, misses first."""
+    from trendloom.cli.show import err, out
+    from trendloom.pipeline import ledger as book
+    from trendloom.store import Workspace
+
+    if format not in ("table", "json", "csv"):
+        raise ConfigError(f"--format: expected table, json or csv, got {format!r}")
+    home = Workspace.open(workspace)
+    if issue:
+        with home.writing():
+            count = book.issue(home)
+        err.print(f"{count:,} trends forecast" if count else "frozen already", highlight=False, markup=False)
+    rows = book.ledger(home, k=settings(k=k).k)
+    if format == "json":
+        typer.echo(rows.write_json())
+    elif format == "csv":
+        typer.echo(rows.write_csv(), nl=False)
+    elif rows.is_empty():
+        issued = book.frozen(home)["run"].n_unique()
+        out.print(f"{issued} forecasts issued, none of their windows has passed yet", highlight=False, markup=False)
+    else:
+        out.print(_passed(rows))
+
+
+def _passed(rows: pl.DataFrame) -> Table:
+    """Returns a row per forecast and trend: what was said, what happened, what seasonal naive would have said."""
+    from rich.table import Table
+
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    table.add_column("issued", no_wrap=True)
+    table.add_column("trend")
+    for title in ("windows", "forecast %", "actual %", "naive %", "miss %", "error / naive", "80 % inside"):
+        table.add_column(title, justify="right")
+    for row in rows.iter_rows(named=True):
+        shares = [_percent(row[name]) for name in ("forecast", "actual", "naive")]
+        beside = "-" if not row["naive_error"] else f"{row['error'] / row['naive_error']:.2f}"
+        miss = "-" if row["miss"] is None or not math.isfinite(row["miss"]) else f"{100 * row['miss']:+.0f}"
+        table.add_row(
+            str(row["issued"]), row["label"], str(row["windows"]), *shares, miss, beside, f"{row['inside_80']:.2f}"
+        )
+    return table
+
+
+def _percent(share: float | None) -> str:
+    return "-" if share is None else f"{100 * share:.1f}"
+
+
+def _table(found: Backtest) -> Table:
+    """Returns a row per model: measures with their 95 % intervals over series, and seconds an origin."""
+    from rich.table import Table
+
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    table.add_column("model", no_wrap=True)
+    for title in ("MASE", "sMAPE", "3 classes", "80 % inside", "wide", "95 % inside", "wide", "season %", "CPU s"):
+        table.add_column(title, justify="right")
+    for model, scores in found.scores.items():
+        cells = [_cell(score, measure) for measure, score in scores.items()]
+        table.add_row(model, *cells, f"{found.seconds[model]:.1f}")
+    return table
+
+
+def _cell(score: Score, measure: str) -> str:
+    if math.isnan(score.mean):
+        return "-"
+    scale, digits = (100, 1) if measure == "season_error" else (1, 3)
+    text = f"{score.mean * scale:.{digits}f}"
+    if measure in ("mase", "accuracy", "coverage_80"):
+        text += f" ({score.low:.2f}-{score.high:.2f})"
+    return text
+
+
+def _facts(found: Backtest) -> dict[str, object]:
+    """Returns a backtest ready for JSON, None where a measure is not known."""
+
+    def known(value: float) -> float | None:
+        return None if math.isnan(value) else round(value, 5)
+
+    return {
+        "origins": [str(replay.found.dates[0]) for replay in found.replays],
+        "models": {
+            model: {
+                "seconds": round(found.seconds[model], 3),
+                **{
+                    measure: {"mean": known(s.mean), "low": known(s.low), "high": known(s.high)}
+                    for measure, s in scores.items()
+                },
+            }
+            for model, scores in found.scores.items()
+        },
+    }

@@ -1,0 +1,201 @@
+"""How good forecasts would have been: the same forecast from earlier dates, against what happened."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from trendloom.errors import ConfigError, NotEnoughData
+from trendloom.forecast.forecasting import Forecasts, forecast
+from trendloom.forecast.metrics import Floats64, coverage, mase, scale_of, season_error, smape, three_class
+from trendloom.forecast.panel import Panel
+
+__all__ = ["MEASURES", "Backtest", "Replay", "Score", "backtest"]
+
+LEVELS = (0.025, 0.1, 0.9, 0.975)
+MEASURES = (
+    "mase",
+    "smape",
+    "accuracy",
+    "coverage_80",
+    "width_80",
+    "coverage_95",
+    "width_95",
+    "season_error",
+)
+_DRAWS = 1000  # of series, for the intervals of means
+
+
+@dataclass(frozen=True, kw_only=True)
+class Score:
+    """Mean of a measure over series and origins, with its 95 % interval over series; NaN where none has it."""
+
+    mean: float
+    low: float
+    high: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class Replay:
+    """One origin: what was known, what was forecast, what happened.
+
+    Attributes:
+        origin: Periods that were known.
+        found: The forecast.
+        truth: (h, n) NaN where nothing was observed.
+        measures: For each model and measure (n,), NaN where a series has none.
+        seconds: For each model.
+    """
+
+    origin: int
+    found: Forecasts
+    truth: Floats64
+    measures: dict[str, dict[str, Floats64]]
+    seconds: dict[str, float]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Backtest:
+    """All origins together.
+
+    Attributes:
+        replays: By origin, the latest first.
+        scores: For each model and measure.
+        seconds: For each model the mean time of an origin.
+        by_series: (n,) MASE of the forecast, the mean over origins.
+    """
+
+    replays: tuple[Replay, ...]
+    scores: dict[str, dict[str, Score]]
+    seconds: dict[str, float]
+    by_series: Floats64
+
+
+def backtest(
+    panel: Panel,
+    horizon: int,
+    *,
+    origins: int = 4,
+    signal: Floats64 | None = None,
+    seed: int = 0,
+    clock: Callable[[], float] = lambda: 0.0,
+) -> Backtest:
+    """Returns how the forecast did from `origins` earlier dates, a quarter apart, the latest a horizon before the end.
+
+    Each origin sees the panel cut off there and nothing else.
+
+    Args:
+        panel: The series.
+        horizon: Periods to forecast.
+        origins: How many earlier dates.
+        signal: (t, n) as in `forecast`.
+        seed: As in `forecast`, and of the draws of series.
+        clock: Returns seconds; for the time that models take.
+
+    Raises:
+        ConfigError: The number of origins is out of range.
+        NotEnoughData: No origin leaves a series with enough history.
+    """
+    if origins < 1:
+        raise ConfigError(f"--origins: expected 1 or more, got {origins}")
+    quarter = max(1, round(13 / panel.rhythm.weeks))
+    replays = []
+    for number in range(origins):
+        known = len(panel.dates) - horizon - number * quarter
+        if known >= 2:
+            replay = _replay(panel, known, horizon, signal, seed=seed, clock=clock)
+            if np.isfinite(replay.found.point).any():
+                replays.append(replay)
+    if not replays:
+        raise NotEnoughData(
+            f"expected a history before the last {horizon} periods that allows a forecast, got {len(panel.dates)} "
+            "periods in all: give a shorter --horizon or longer series"
+        )
+    chance = np.random.default_rng([seed, 9])
+    models = list(replays[0].measures)
+    return Backtest(
+        replays=tuple(replays),
+        scores={
+            model: {measure: _score([r.measures[model][measure] for r in replays], chance) for measure in MEASURES}
+            for model in models
+        },
+        seconds={model: float(np.mean([r.seconds[model] for r in replays])) for model in models},
+        by_series=_over([r.measures["trendloom"]["mase"] for r in replays]),
+    )
+
+
+def _replay(
+    panel: Panel,
+    known: int,
+    horizon: int,
+    signal: Floats64 | None,
+    *,
+    seed: int,
+    clock: Callable[[], float],
+) -> Replay:
+    cut = replace(panel, dates=panel.dates[:known], values=panel.values[:known])
+    start = clock()
+    found = forecast(
+        cut,
+        horizon,
+        quantiles=LEVELS,
+        signal=None if signal is None else signal[:known],
+        seed=seed,
+        rivals=True,
+        clock=clock,
+    )
+    seconds = {"trendloom": clock() - start, **found.seconds}
+    truth = panel.values[known : known + horizon]
+    measured = {"trendloom": (found.point, found.quantiles), **found.rivals}
+    measures = {
+        model: _measures(truth, point, bands, panel.values[:known], panel.rhythm.season)
+        for model, (point, bands) in measured.items()
+    }
+    return Replay(origin=known, found=found, truth=truth, measures=measures, seconds=seconds)
+
+
+def _measures(truth: Floats64, point: Floats64, bands: Floats64, history: Floats64, season: int) -> dict[str, Floats64]:
+    """Returns each measure of each series, (n,)."""
+    said = np.isfinite(point).all(axis=0)
+    scale = scale_of(history, season)
+    unit = np.where(scale > 0, scale, np.nan)
+
+    def kept(values: Floats64) -> Floats64:
+        return np.where(said, values, np.nan)
+
+    low95, low80, high80, high95 = bands
+    return {
+        "mase": kept(mase(truth, point, history, season)),
+        "smape": kept(smape(truth, point)),
+        "accuracy": kept(three_class(truth, point, history, season)),
+        "coverage_80": kept(coverage(truth, low80, high80)),
+        "width_80": kept((high80 - low80).mean(axis=0) / unit),
+        "coverage_95": kept(coverage(truth, low95, high95)),
+        "width_95": kept((high95 - low95).mean(axis=0) / unit),
+        "season_error": kept(season_error(truth, point, max(1, season // 4))),
+    }
+
+
+def _over(values: list[Floats64]) -> Floats64:
+    """Returns the mean over origins of each series, NaN where it has none."""
+    stacked = np.stack(values)
+    known = np.isfinite(stacked)
+    count = known.sum(axis=0)
+    return np.where(count > 0, np.where(known, stacked, 0).sum(axis=0) / np.maximum(count, 1), np.nan)
+
+
+def _score(values: list[Floats64], chance: np.random.Generator) -> Score:
+    each = _over(values)
+    each = each[np.isfinite(each)]
+    if not len(each):
+        return Score(mean=float("nan"), low=float("nan"), high=float("nan"))
+    means = _draws(each, chance)
+    low, high = np.quantile(means, [0.025, 0.975])
+    return Score(mean=float(each.mean()), low=float(low), high=float(high))
+
+
+def _draws(each: Floats64, chance: np.random.Generator) -> NDArray[np.float64]:
+    return np.array([each[chance.integers(0, len(each), len(each))].mean() for _ in range(_DRAWS)])

@@ -1,0 +1,213 @@
+"""What the correction may look at: everything is known at the origin, and told in units that compare across series."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from trendloom.forecast.calendar import WEEKS_A_YEAR, Rhythm
+from trendloom.forecast.metrics import Floats64, scale_of
+from trendloom.forecast.structural import HALF_LIVES, Parts
+
+__all__ = ["Sight", "groups_of", "look", "unit_of"]
+
+_FLOOR = 0.1  # share of a series' mean added to both sides of a ratio
+_REFERENCE = HALF_LIVES.index(12.0)
+_WINDOWS = (13, 26, 52)  # weeks
+
+
+@dataclass(frozen=True, kw_only=True)
+class Sight:
+    """All that is seen from one origin.
+
+    Attributes:
+        history: (t, n) up to the origin, NaN before a series starts.
+        signal: (t, n) the leading signal, NaN where there is none; None without a signal.
+        position: (h,) place of the coming periods in the year, in weeks.
+        parts: What the shapes see.
+        base: (h, n) the structural forecast.
+        groups: Codes of the series, (n,) each.
+        rhythm: The rhythm.
+    """
+
+    history: Floats64
+    signal: Floats64 | None
+    position: Floats64
+    parts: Sequence[Parts]
+    base: Floats64
+    groups: Sequence[NDArray[np.int64]]
+    rhythm: Rhythm
+
+
+def groups_of(names: Sequence[str]) -> list[NDArray[np.int64]]:
+    """Returns what names have in common: for `fr_coat` a code for the first word and one for the second, where words repeat.
+
+    Names must all have the same number of words; a word that is mostly unique to its series makes no group.
+    """
+    words = [name.replace("/", "_").split("_") for name in names]
+    if not words or len({len(w) for w in words}) != 1:
+        return []
+    groups = []
+    for place in range(len(words[0])):
+        distinct, codes = np.unique([w[place] for w in words], return_inverse=True)
+        if 2 <= len(distinct) <= min(len(names) / 3, 200):
+            groups.append(codes.astype(np.int64))
+    return groups
+
+
+def unit_of(history: Floats64, season: int) -> Floats64:
+    """Returns the unit of errors for each series, (n,): its mean seasonal difference, or a share of its mean without one."""
+    scale = scale_of(history, season)
+    count = np.isfinite(history).sum(axis=0)
+    mean = np.nan_to_num(history).sum(axis=0) / np.maximum(count, 1)
+    return np.where(scale > 0.02 * mean, scale, np.maximum(0.1 * mean, 1e-12))
+
+
+class _Columns:
+    """Collects columns of (h, n) as float32."""
+
+    def __init__(self, shape: tuple[int, int]) -> None:
+        self.shape = shape
+        self.found: list[NDArray[np.float32]] = []
+
+    def add(self, *columns: NDArray[np.floating]) -> None:
+        self.found += [np.broadcast_to(c, self.shape).astype(np.float32) for c in columns]
+
+
+def look(sight: Sight) -> NDArray[np.float32]:
+    """Returns (h, n, f) float32: the features of every series and coming period, NaN where the past is too short."""
+    columns = _Columns(sight.base.shape)
+    unit = unit_of(sight.history, sight.rhythm.season)
+    _calendar(columns, sight, unit)
+    _last_years(columns, sight, unit)
+    _levels(columns, sight)
+    _growth(columns, sight)
+    _nature(columns, sight, unit)
+    if sight.signal is not None:
+        _signal(columns, sight)
+    return np.stack(columns.found, axis=-1)
+
+
+def _periods(rhythm: Rhythm, weeks: float) -> int:
+    return max(1, round(weeks / rhythm.weeks))
+
+
+def _main(parts: Sequence[Parts]) -> Parts:
+    """Returns the shape that features are told on: square root, middle width."""
+    return parts[1]
+
+
+def _calendar(columns: _Columns, sight: Sight, unit: Floats64) -> None:
+    ahead, main = len(sight.base), _main(sight.parts)
+    mean = main.mean
+    angle = sight.position[:, None] * (2 * np.pi / WEEKS_A_YEAR)
+    columns.add(np.arange(1, ahead + 1)[:, None] / sight.rhythm.season, np.sin(angle), np.cos(angle))
+    columns.add(sight.base / unit, sight.base / mean, main.season)
+    columns.add(main.season - main.past[-_periods(sight.rhythm, 4) :].mean(axis=0))
+    columns.add(sight.parts[0].season - sight.parts[2].season)
+
+
+def _last_years(columns: _Columns, sight: Sight, unit: Floats64) -> None:
+    """Adds the same weeks one and two years before, smoothed, against the forecast."""
+    ahead, year = len(sight.base), sight.rhythm.season
+    wide = 5 if sight.rhythm.frequency == "weekly" else 1
+    smooth = _moving_mean(sight.history[-(2 * year + wide) :], wide)
+    for back in (1, 2):
+        if len(smooth) < back * year:
+            columns.add(np.full((1, 1), np.nan))
+            continue
+        stop = len(smooth) - (back - 1) * year
+        before = smooth[stop - year : stop]
+        columns.add((before[np.arange(ahead) % year] - sight.base) / unit)
+
+
+def _moving_mean(values: Floats64, wide: int) -> Floats64:
+    """Returns centred means of `wide` periods, the edges repeated."""
+    if wide == 1:
+        return values
+    half = wide // 2
+    padded = np.concatenate([values[:1]] * half + [values] + [values[-1:]] * half)
+    total = np.concatenate([np.zeros_like(padded[:1]), padded.cumsum(axis=0)])
+    if np.isfinite(values).all():
+        return np.asarray((total[wide:] - total[:-wide]) / wide)
+    return np.asarray(np.mean([padded[i : i + len(values)] for i in range(wide)], axis=0))
+
+
+def _levels(columns: _Columns, sight: Sight) -> None:
+    main = _main(sight.parts)
+    reference, rest = main.levels[_REFERENCE], main.rest
+    for weeks in (2, 4, 8, 26, 52):
+        columns.add(rest[-_periods(sight.rhythm, weeks) :].mean(axis=0) - reference)
+    columns.add(main.levels[0] - reference, main.levels[-1] - reference, main.growth)
+    for weeks in (26, 52):
+        columns.add(_slope(rest[-_periods(sight.rhythm, weeks) :]) * sight.rhythm.season)
+
+
+def _slope(values: NDArray[np.float32]) -> Floats64:
+    """Returns the least-squares slope per period of each column."""
+    steps = np.arange(len(values)) - (len(values) - 1) / 2
+    return np.asarray(steps @ values / max(float((steps**2).sum()), 1.0))
+
+
+def _growth(columns: _Columns, sight: Sight) -> None:
+    """Adds log ratios of the last weeks to the same a year before: of the series, of all, of its groups."""
+    for weeks in _WINDOWS:
+        own = _year_on_year(sight.history, _periods(sight.rhythm, weeks), sight.rhythm.season)
+        columns.add(own, np.full(1, _mean(own)))
+        for codes in sight.groups:
+            known = np.isfinite(own)
+            total = np.bincount(codes, np.where(known, own, 0.0))
+            count = np.bincount(codes, known)
+            columns.add((total / np.maximum(count, 1))[codes])
+
+
+def _mean(values: Floats64) -> float:
+    known = values[np.isfinite(values)]
+    return float(known.mean()) if len(known) else float("nan")
+
+
+def _year_on_year(values: Floats64, periods: int, year: int) -> Floats64:
+    if len(values) < year + periods:
+        return np.full(values.shape[1], np.nan)
+    known = np.isfinite(values)
+    floor = _FLOOR * np.where(known, values, 0).sum(axis=0) / np.maximum(known.sum(axis=0), 1) + 1e-12
+    now = values[-periods:].mean(axis=0) + floor
+    then = values[-year - periods : -year].mean(axis=0) + floor
+    return np.asarray(np.log(now / then))
+
+
+def _nature(columns: _Columns, sight: Sight, unit: Floats64) -> None:
+    """Adds how large, rough, persistent and seasonal a series is, and its groups."""
+    main = _main(sight.parts)
+    rest = main.rest.astype(np.float64)
+    known = np.isfinite(rest)
+    count = np.maximum(known.sum(axis=0), 1)
+    centred = np.where(known, rest - np.where(known, rest, 0).sum(axis=0) / count, 0.0)
+    variance = (centred**2).sum(axis=0) / count
+    columns.add(np.log(main.mean), unit / main.mean, np.sqrt(variance), main.season.std(axis=0))
+    columns.add(np.sqrt((np.diff(centred, axis=0) ** 2).sum(axis=0) / count))
+    columns.add((centred[1:] * centred[:-1]).sum(axis=0) / count / np.maximum(variance, 1e-9))
+    columns.add(rest[-_periods(sight.rhythm, 8) :].mean(axis=0) / np.maximum(np.sqrt(variance), 1e-6))
+    columns.add(*[codes.astype(np.float64) for codes in sight.groups])
+
+
+def _signal(columns: _Columns, sight: Sight) -> None:
+    """Adds how the leading signal grows, and how it stands to the series now and usually."""
+    assert sight.signal is not None
+    year, history, signal = sight.rhythm.season, sight.history, sight.signal
+    for weeks in _WINDOWS:
+        columns.add(_year_on_year(signal, _periods(sight.rhythm, weeks), year))
+    both = np.isfinite(signal) & np.isfinite(history)
+    count = np.maximum(both.sum(axis=0), 1)
+    mean_signal = np.where(both, signal, 0).sum(axis=0) / count + 1e-12
+    mean_own = np.where(both, history, 0).sum(axis=0) / count + 1e-12
+    usual = np.log(mean_signal / mean_own)
+    for weeks in (13, 52):
+        recent = slice(-_periods(sight.rhythm, weeks), None)
+        ratio = np.log(
+            (signal[recent].mean(axis=0) + _FLOOR * mean_signal) / (history[recent].mean(axis=0) + _FLOOR * mean_own)
+        )
+        columns.add(ratio, ratio - usual)

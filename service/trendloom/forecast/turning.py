@@ -1,0 +1,189 @@
+"""When a trend turns: the probability that its peak lies within the coming quarter, half year, year.
+
+A peak is the highest point of the series without its season, as 13-week means, since a quarter before, that is followed
+within a quarter by a fall of at least a twentieth. A logistic regression over all series learns it from earlier origins
+whose outcome is known; how well its probabilities held is measured on origins that it had not learned from.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.linear_model import LogisticRegression
+
+from trendloom.forecast.engine import Engine
+from trendloom.forecast.metrics import Floats64
+from trendloom.forecast.structural import HALF_LIVES, Parts, to_scale
+
+__all__ = ["WITHIN", "Turning", "turning_points"]
+
+WITHIN = (13, 26, 52)  # weeks
+_FALL = 0.05  # of the level, within a quarter after the peak
+_STRENGTH = 0.02  # inverse of the penalty on the standardised features
+_ROWS = 400  # known outcomes that a probability needs
+_BINS = 5
+
+
+@dataclass(frozen=True, kw_only=True)
+class Turning:
+    """Probabilities of a peak, and how such probabilities held.
+
+    Attributes:
+        probability: (len(WITHIN), n), NaN where too few outcomes are known.
+        calibration: For each of WITHIN the held-out rows, share that peaked, mean probability, Brier score, that of the
+            share alone, and per bin (probability said, share that peaked, rows).
+    """
+
+    probability: Floats64
+    calibration: tuple[dict[str, object], ...]
+
+
+def turning_points(engine: Engine) -> Turning:
+    """Returns the probability of a peak for each series at the end of the engine's grid."""
+    grid = engine.grid
+    now = len(grid.values)
+    quarter = max(1, round(13 / grid.rhythm.weeks))
+    outlook = engine.outlook(now)
+    ahead = [max(1, round(weeks / grid.rhythm.weeks)) for weeks in WITHIN]
+    probability = np.full((len(ahead), grid.values.shape[1]), np.nan)
+    calibration: list[dict[str, object]] = []
+    seen = {origin: _features(parts) for origin, parts in engine.training()}
+    for i, periods in enumerate(ahead):
+        rows, truth, when = _outcomes(engine, seen, periods, quarter)
+        calibration.append(_held_out(rows, truth, when, gap=periods + quarter))
+        model = _fit(rows, truth)
+        if model is not None:
+            probability[i] = model.say(_features(outlook.parts))
+    known = np.isfinite(probability).all(axis=0)
+    probability[:, known] = np.maximum.accumulate(probability[:, known], axis=0)
+    probability[:, ~outlook.grown] = np.nan
+    return Turning(probability=probability, calibration=tuple(calibration))
+
+
+def _features(parts: Sequence[Parts]) -> Floats64:
+    """Returns (n, f): where the level stands, how it moves, and how restless it is."""
+    main = parts[1]
+    rest = main.rest.astype(np.float64)
+    reference = main.levels[HALF_LIVES.index(12.0)]
+    spread = np.maximum(np.nanstd(rest, axis=0), 1e-6)
+    count = len(rest)
+
+    def recent(weeks: int) -> Floats64:
+        return np.asarray(rest[-max(1, round(weeks * count / 78)) :].mean(axis=0), dtype=np.float64)
+
+    highest = np.nanmax(rest, axis=0)
+    columns = [
+        (main.levels[0] - reference) / spread,
+        (recent(4) - recent(26)) / spread,
+        (recent(13) - recent(52)) / spread,
+        (recent(26) - recent(52)) / spread,
+        main.growth / spread,
+        main.growth,
+        (highest - reference) / spread,
+        (recent(52) - main.levels[-1]) / spread,
+        spread,
+        np.log(main.mean),
+        main.season.std(axis=0) / spread,
+    ]
+    return np.asarray(np.nan_to_num(np.stack(columns, axis=1)), dtype=np.float64)
+
+
+def _outcomes(
+    engine: Engine, seen: dict[int, Floats64], periods: int, quarter: int
+) -> tuple[Floats64, NDArray[np.bool_], NDArray[np.int64]]:
+    """Returns features, whether a peak came within `periods`, and the origin, for all that is known by now."""
+    grid = engine.grid
+    rows, truth, when = [], [], []
+    for origin, parts in engine.training():
+        stop = origin + periods + quarter
+        if stop > len(grid.values) or periods + quarter > len(parts[1].season) + len(parts[1].past):
+            continue
+        main = parts[1]
+        counts = engine.grown(origin)[engine.trained]
+        future = grid.values[origin:stop, engine.trained]
+        season = np.resize(main.season, future.shape) if len(future) > len(main.season) else main.season[: len(future)]
+        coming = to_scale(future, main.mean, main.shape.scale) - season
+        level = _moving(np.vstack([main.rest[-2 * quarter :], coming]), quarter)
+        came = _peaked(level, quarter, periods) & counts
+        counts &= np.isfinite(level).all(axis=0)
+        rows.append(seen[origin][counts])
+        truth.append(came[counts])
+        when.append(np.full(int(counts.sum()), origin))
+    if not rows:
+        return np.zeros((0, 1)), np.zeros(0, bool), np.zeros(0, np.int64)
+    return np.concatenate(rows), np.concatenate(truth), np.concatenate(when)
+
+
+def _moving(values: Floats64, wide: int) -> Floats64:
+    total = np.concatenate([np.zeros_like(values[:1]), values.cumsum(axis=0)])
+    return np.asarray((total[wide:] - total[:-wide]) / wide)
+
+
+def _peaked(level: Floats64, quarter: int, periods: int) -> NDArray[np.bool_]:
+    """Returns which columns reach a peak within `periods` after the first quarter of means, and then fall, (n,).
+
+    Args:
+        level: (quarter + 1 + periods + quarter, n) means, the one at `quarter` being that of now.
+        quarter: Periods of a quarter.
+        periods: How far ahead the peak may lie.
+    """
+    found = np.zeros(level.shape[1], dtype=bool)
+    for place in range(quarter, min(quarter + periods, len(level) - quarter - 1) + 1):
+        around = level[place - quarter : place + quarter + 1]
+        top = level[place]
+        found |= (top >= around.max(axis=0)) & (level[place + quarter] < top - _FALL * np.abs(top))
+    return found
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Model:
+    middle: Floats64
+    spread: Floats64
+    fitted: LogisticRegression
+
+    def say(self, rows: Floats64) -> Floats64:
+        return np.asarray(self.fitted.predict_proba(_standard(rows, self.middle, self.spread))[:, 1])
+
+
+def _standard(rows: Floats64, middle: Floats64, spread: Floats64) -> Floats64:
+    return np.clip((rows - middle) / spread, -3, 3)
+
+
+def _fit(rows: Floats64, truth: NDArray[np.bool_]) -> _Model | None:
+    """Returns a model, None where too few outcomes or only one kind are known."""
+    if len(rows) < _ROWS or truth.all() or not truth.any():
+        return None
+    middle, spread = rows.mean(axis=0), rows.std(axis=0) + 1e-9
+    fitted = LogisticRegression(C=_STRENGTH, max_iter=500).fit(_standard(rows, middle, spread), truth)
+    return _Model(middle=middle, spread=spread, fitted=fitted)
+
+
+def _held_out(rows: Floats64, truth: NDArray[np.bool_], when: NDArray[np.int64], *, gap: int) -> dict[str, object]:
+    """Returns how probabilities held on the latest quarter of origins, learned from those whose outcome was known then."""
+    if not len(rows):
+        return {"rows": 0}
+    cut = int(np.quantile(when, 3 / 4))
+    late = when >= cut
+    early = when + gap <= cut
+    model = _fit(rows[early], truth[early])
+    if model is None or not late.any():
+        return {"rows": 0}
+    said, came = model.say(rows[late]), truth[late]
+    edges = np.quantile(said, np.linspace(0, 1, _BINS + 1)[1:-1])
+    bins = np.searchsorted(edges, said)
+    base = float(truth[early].mean())
+    return {
+        "rows": int(late.sum()),
+        "peaked": round(float(came.mean()), 3),
+        "said": round(float(said.mean()), 3),
+        "brier": round(float(((said - came) ** 2).mean()), 4),
+        "brier_of_past_share": round(float(((base - came) ** 2).mean()), 4),
+        "bins": [
+            [round(float(said[bins == b].mean()), 3), round(float(came[bins == b].mean()), 3), int((bins == b).sum())]
+            for b in range(_BINS)
+            if (bins == b).any()
+        ],
+    }

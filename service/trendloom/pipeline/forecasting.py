@@ -1,0 +1,179 @@
+"""Forecasts of files: series read from CSV, forecasts, reports and tables written beside them."""
+
+from __future__ import annotations
+
+import csv
+import json
+import math
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+
+from trendloom.errors import InputError
+from trendloom.forecast import Backtest, Forecasts, Panel, Table, align, backtest, forecast, page, read_panel
+
+__all__ = ["backtest_file", "forecast_file", "load_panel", "report_path", "write_long", "write_wide"]
+
+
+def load_panel(path: Path) -> Panel:
+    """Returns the series of a wide CSV file.
+
+    Raises:
+        InputError: The file cannot be read, or has no dates, no series or no rhythm.
+    """
+    try:
+        with path.open(encoding="utf-8-sig", newline="") as file:
+            reader = csv.reader(file)
+            header = next(reader, [])
+            rows, lines = [], []
+            for row in reader:
+                if any(cell.strip() for cell in row):
+                    rows.append(row)
+                    lines.append(reader.line_num)
+    except FileNotFoundError as exc:
+        raise InputError(f"expected a CSV file of series at {path}, found none") from exc
+    except (OSError, UnicodeDecodeError, csv.Error) as exc:
+        raise InputError(f"{path.name} cannot be read as CSV in UTF-8 ({exc})") from exc
+    return read_panel(Table(header=header, rows=rows, lines=lines))
+
+
+def report_path(output: Path) -> Path:
+    """Returns where the report on a forecast is written: OUT.report.json beside OUT.csv."""
+    return output.with_suffix(".report.json")
+
+
+def forecast_file(
+    series: Path,
+    output: Path,
+    *,
+    horizon: int,
+    signal: Path | None = None,
+    quantiles: Sequence[float] = (),
+    explain: bool = False,
+    seed: int = 0,
+) -> Forecasts:
+    """Returns the forecast of a file's series, and writes it with its report.
+
+    Without quantiles OUT has the form of the input, each value a median; with them a row per series, date and quantile.
+
+    Raises:
+        InputError: A file cannot be read, or the output cannot be written.
+        ConfigError: The horizon or a quantile is out of range.
+    """
+    panel = load_panel(series)
+    missed: dict[str, int] = {}
+    lead = None
+    if signal is not None:
+        lead, missed = align(load_panel(signal), panel)
+    found = forecast(panel, horizon, signal=lead, quantiles=tuple(quantiles), seed=seed, explained=explain)
+    try:
+        if quantiles:
+            write_long(found, panel, output)
+        else:
+            write_wide(found, panel, output)
+        report = report_of(found, panel, missed=missed, explain=explain)
+        report_path(output).write_text(json.dumps(report, indent=1, allow_nan=False) + "\n", encoding="utf-8")
+    except OSError as exc:
+        raise InputError(
+            f"{output.name} cannot be written ({exc.strerror}): name a file in a folder that is there"
+        ) from exc
+    return found
+
+
+def backtest_file(
+    series: Path,
+    *,
+    horizon: int,
+    origins: int,
+    signal: Path | None = None,
+    picture: Path | None = None,
+    seed: int = 0,
+) -> Backtest:
+    """Returns how forecasts of a file's series would have done, and draws best, median and worst where asked to.
+
+    Raises:
+        InputError: A file cannot be read, or the picture cannot be written.
+        NotEnoughData: The history is too short.
+    """
+    panel = load_panel(series)
+    lead = None if signal is None else align(load_panel(signal), panel)[0]
+    found = backtest(panel, horizon, origins=origins, signal=lead, seed=seed, clock=time.process_time)
+    if picture is not None:
+        try:
+            picture.write_text(page(panel, found), encoding="utf-8")
+        except OSError as exc:
+            raise InputError(
+                f"{picture.name} cannot be written ({exc.strerror}): name a file in a folder that is there"
+            ) from exc
+    return found
+
+
+def _cell(value: float) -> str:
+    return "" if math.isnan(value) else f"{value:.9g}"
+
+
+def _written(found: Forecasts, panel: Panel) -> list[str]:
+    """Returns the coming dates in the way that the series' file writes dates."""
+    return [day.strftime(panel.date_format) for day in found.dates.tolist()]
+
+
+def write_wide(found: Forecasts, panel: Panel, output: Path) -> None:
+    """Writes header and columns of the input, a row per coming date, each value the median; no forecast is an empty cell."""
+    with output.open("w", encoding="utf-8", newline="") as file:
+        writer = csv.writer(file, lineterminator="\n")
+        writer.writerow([panel.date_name, *panel.names])
+        for day, row in zip(_written(found, panel), found.point.tolist(), strict=True):
+            writer.writerow([day, *map(_cell, row)])
+
+
+def write_long(found: Forecasts, panel: Panel, output: Path) -> None:
+    """Writes a row per series, date and quantile; series without a forecast have rows with an empty value."""
+    days = _written(found, panel)
+    with output.open("w", encoding="utf-8", newline="") as file:
+        writer = csv.writer(file, lineterminator="\n")
+        writer.writerow(["series", "date", "quantile", "value"])
+        for i, name in enumerate(panel.names):
+            for h, day in enumerate(days):
+                for q, level in enumerate(found.levels):
+                    writer.writerow([name, day, f"{level:g}", _cell(float(found.quantiles[q, h, i]))])
+
+
+def report_of(
+    found: Forecasts, panel: Panel, *, missed: Mapping[str, int] | None = None, explain: bool = False
+) -> dict[str, object]:
+    """Returns what was recognised, done and chosen, ready for JSON."""
+    names, counts = np.unique(np.array(found.models), return_counts=True)
+    report: dict[str, object] = {
+        "series": len(panel.names),
+        "frequency": panel.rhythm.frequency,
+        "season": panel.rhythm.season,
+        "first_date": str(panel.dates[0]),
+        "last_date": str(panel.dates[-1]),
+        "periods": len(panel.dates),
+        "forecast_from": str(found.dates[0]),
+        "forecast_to": str(found.dates[-1]),
+        "models": dict(zip(names.tolist(), counts.tolist(), strict=True)),
+        "not_forecast": found.reasons,
+        "treated": {**found.treated, **(missed or {})},
+        "notes": found.notes,
+        "chosen": found.facts,
+    }
+    if explain:
+        report["explained"] = {
+            name: {"model": model, **found.explained.get(name, {})}
+            for name, model in zip(panel.names, found.models, strict=True)
+        }
+    return _plain(report)  # type: ignore[return-value]  # a mapping stays one
+
+
+def _plain(value: object) -> object:
+    """Returns a value with NaN as None, as JSON has none."""
+    if isinstance(value, dict):
+        return {key: _plain(inner) for key, inner in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(inner) for inner in value]
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    return value

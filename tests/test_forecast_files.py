@@ -1,0 +1,182 @@
+"""Forecasts of files: what is written, exit codes, and every kind of bad input."""
+
+import json
+from datetime import date
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from tests.forecast_series import drawn, read, table, write
+from trendloom.cli import main
+from trendloom.forecast import Table
+
+
+def run(*arguments: object) -> int:
+    with pytest.raises(SystemExit) as exit_code:
+        main([str(a) for a in arguments])
+    return int(exit_code.value.code or 0)
+
+
+def report(path: Path) -> dict[str, object]:
+    found = json.loads(path.with_suffix(".report.json").read_text(encoding="utf-8"))
+    assert isinstance(found, dict)
+    return found
+
+
+@pytest.fixture
+def weekly(tmp_path: Path) -> Path:
+    return write(tmp_path / "series.csv", table(drawn(120, 6)))
+
+
+def test_the_output_has_the_form_of_the_input(weekly: Path, tmp_path: Path) -> None:
+    assert run("forecast", weekly, "--horizon", 8, "--output", tmp_path / "out.csv") == 0
+    header, rows = read(tmp_path / "out.csv")
+    assert header == read(weekly)[0]
+    assert [row[0] for row in rows][:2] == ["2020-04-20", "2020-04-27"]
+    assert len(rows) == 8
+    told = report(tmp_path / "out.csv")
+    assert (told["frequency"], told["season"], told["periods"], told["not_forecast"]) == ("weekly", 52, 120, {})
+    assert "explained" not in told
+
+
+def test_quantiles_give_a_row_each(weekly: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out.csv"
+    assert run("forecast", weekly, "--horizon", 3, "--output", out, "--quantiles", "0.1,0.5,0.9", "--explain") == 0
+    header, rows = read(out)
+    assert header == ["series", "date", "quantile", "value"]
+    assert len(rows) == 6 * 3 * 3
+    assert [row[2] for row in rows[:3]] == ["0.1", "0.5", "0.9"]
+    low, middle, high = (float(row[3]) for row in rows[:3])
+    assert low <= middle <= high
+    explained = report(out)["explained"]
+    assert isinstance(explained, dict)
+    assert set(explained) == {f"s{i}" for i in range(6)}
+    assert explained["s0"]["model"] in ("combined", "seasonal-naive")
+
+
+@pytest.mark.parametrize(
+    ("style", "first"),
+    [("%d.%m.%Y", "20.04.2020"), ("%Y%m%d", "20200420"), ("%Y-%m-%dT%H:%M:%S", "2020-04-20T00:00:00")],
+)
+def test_dates_are_written_as_they_were(style: str, first: str, tmp_path: Path) -> None:
+    given = table(drawn(120, 1))
+    rows = [[date.fromisoformat(row[0]).strftime(style), *row[1:]] for row in given.rows]
+    path = write(tmp_path / "series.csv", Table(header=given.header, rows=rows, lines=given.lines))
+    assert run("forecast", path, "--horizon", 2, "--output", tmp_path / "out.csv") == 0
+    assert read(tmp_path / "out.csv")[1][0][0] == first
+
+
+def test_a_series_without_a_forecast_keeps_an_empty_column(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    values = drawn(120, 3)
+    values[:117, 1] = np.nan
+    path = write(tmp_path / "series.csv", table(values))
+    assert run("forecast", path, "--horizon", 4, "--output", tmp_path / "out.csv") == 1
+    _, rows = read(tmp_path / "out.csv")
+    assert [row[2] for row in rows] == [""] * 4
+    assert all(row[1] and row[3] for row in rows)
+    assert "s1: expected at least 8 weeks" in capsys.readouterr().err
+    assert list(report(tmp_path / "out.csv")["not_forecast"]) == ["s1"]  # type: ignore[call-overload]
+
+
+def test_treatments_reach_stderr_and_the_report(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    given = table(drawn(120, 2))
+    rows = [list(row) for row in given.rows]
+    rows[5][1] = "many"
+    rows[7], rows[8] = rows[8], rows[7]
+    del rows[30]
+    path = write(tmp_path / "series.csv", Table(header=given.header, rows=rows, lines=[]))
+    assert run("forecast", path, "--horizon", 4, "--output", tmp_path / "out.csv") == 0
+    said = capsys.readouterr().err
+    for what in ("1 cells with text", "1 rows not in order of date", "1 dates left out"):
+        assert what in said
+    told = report(tmp_path / "out.csv")
+    assert told["treated"] == {
+        "cells with text": 1,
+        "rows not in order of date": 1,
+        "dates left out": 1,
+        "missing values filled between two known": 3,
+    }
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("", "at least one series"),
+        ("week,a\n", "header alone"),
+        ("week,a\nmonday,1\ntuesday,2\n", "expected dates in the first column"),
+        ("week,a\n2024-01-01,1\n", "at least two dates"),
+        ("week,a,a\n2024-01-01,1,2\n2024-01-08,1,2\n", "distinct names"),
+        ("week,a\n2024-01-01,1\n2024-01-08,1,5\n", "is a comma in a number"),
+        ("week,a\n2024-01-01,1\n2025-01-01,2\n2026-01-01,3\n", "daily, weekly or monthly"),
+    ],
+)
+def test_a_file_that_is_no_panel_could_not_start(
+    text: str, said: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "series.csv"
+    path.write_text(text, encoding="utf-8")
+    assert run("forecast", path, "--output", tmp_path / "out.csv") == 2
+    assert said in capsys.readouterr().err
+    assert not (tmp_path / "out.csv").exists()
+
+
+def test_two_frequencies_in_one_file_are_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    rows = [[f"2024-01-{day:02d}", "1"] for day in range(1, 29)]
+    rows += [[str(np.datetime64("2024-02-05") + 7 * i), "2"] for i in range(20)]
+    path = write(tmp_path / "series.csv", Table(header=["day", "a"], rows=rows, lines=[]))
+    assert run("forecast", path, "--output", tmp_path / "out.csv") == 2
+    assert "one frequency" in capsys.readouterr().err
+
+
+def test_files_that_are_not_there_could_not_start(
+    weekly: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run("forecast", tmp_path / "none.csv", "--output", tmp_path / "out.csv") == 2
+    assert run("forecast", weekly, "--horizon", 2, "--output", tmp_path / "no" / "out.csv") == 2
+    assert run("forecast", weekly, "--horizon", 2, "--output", tmp_path / "out.csv", "--quantiles", "half") == 2
+    (tmp_path / "binary.csv").write_bytes(b"\xff\xfe\x00\x01")
+    assert run("forecast", tmp_path / "binary.csv", "--output", tmp_path / "out.csv") == 2
+    said = capsys.readouterr().err
+    for what in ("found none", "cannot be written", "--quantiles", "UTF-8"):
+        assert what in said
+
+
+def test_a_signal_of_other_columns_or_dates(weekly: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    part = write(tmp_path / "part.csv", table(drawn(100, 2, seed=4), names=["s3", "other"]))
+    out = tmp_path / "out.csv"
+    assert run("forecast", weekly, "--horizon", 2, "--output", out, "--signal", part) == 0
+    treated = report(out)["treated"]
+    assert isinstance(treated, dict)
+    assert treated["series without a signal"] == 5
+    assert treated["signal columns without a series"] == 1
+    assert treated["dates without a signal"] == 20
+    foreign = write(tmp_path / "foreign.csv", table(drawn(100, 1), names=["other"]))
+    assert run("forecast", weekly, "--horizon", 2, "--output", out, "--signal", foreign) == 2
+    assert "named like the series" in capsys.readouterr().err
+
+
+def test_twenty_thousand_columns_of_one_point_each_end_with_reasons(tmp_path: Path) -> None:
+    names = [f"n{i}" for i in range(20_000)]
+    path = write(tmp_path / "wide.csv", table(np.ones((2, 20_000)), names=names))
+    assert run("forecast", path, "--horizon", 1, "--output", tmp_path / "out.csv") == 1
+    assert len(report(tmp_path / "out.csv")["not_forecast"]) == 20_000  # type: ignore[arg-type]
+
+
+def test_a_backtest_stands_beside_seasonal_naive(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = write(tmp_path / "series.csv", table(drawn(170, 8)))
+    page = tmp_path / "page.html"
+    assert run("backtest", path, "--horizon", 26, "--origins", 2, "--format", "json", "--picture", page) == 0
+    told = json.loads(capsys.readouterr().out)
+    assert told["origins"] == ["2020-10-05", "2020-07-06"]
+    assert list(told["models"]) == ["trendloom", "seasonal-naive", "smoothing", "theta", "structural"]
+    assert told["models"]["trendloom"]["mase"]["mean"] < told["models"]["seasonal-naive"]["mase"]["mean"]
+    assert page.read_text(encoding="utf-8").count("<svg") == 3
+    assert run("backtest", path, "--horizon", 26, "--origins", 1) == 0
+    assert "3 classes" in capsys.readouterr().out
+
+
+def test_a_backtest_of_too_little_could_not_start(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = write(tmp_path / "series.csv", table(drawn(40, 2)))
+    assert run("backtest", path, "--horizon", 52) == 2
+    assert "shorter --horizon" in capsys.readouterr().err
