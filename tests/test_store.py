@@ -5,6 +5,7 @@ from pathlib import Path
 
 import polars as pl
 import pytest
+from deltalake import write_deltalake
 
 from trendloom.errors import StoreError, WorkspaceBusy
 from trendloom.store import RESULTS, SCHEMA_VERSION, TABLES, Workspace, frame
@@ -115,3 +116,24 @@ def test_frames_get_the_columns_and_types_of_their_table() -> None:
     found = frame("photos", pl.DataFrame({"key": ["a"], "width": [3]}))
     assert dict(found.schema) == TABLES["photos"]
     assert found["width"].dtype == pl.Int32
+
+
+def test_a_run_that_comes_back_is_not_dropped(tmp_path: Path) -> None:
+    w = home(tmp_path)
+    for minute, name in enumerate(["run-a", "run-b", "run-c", "run-a"]):
+        w.publish(run_row(name, minute), results(name))
+    assert w.current_run() == "run-a"
+    assert w.result("trends")["trend_id"].to_list() == ["run-a"]
+    assert set(w.read("trends")["run"]) == {"run-c", "run-a"}
+
+
+def test_a_table_made_before_a_column_came_is_read_and_gets_it(tmp_path: Path) -> None:
+    w = home(tmp_path)
+    old = pl.DataFrame({"look_id": ["look:1"], "label": ["red shirts"], "size": [9], "run": ["run-a"]})
+    write_deltalake(str(w.root / "tables" / "looks"), old)
+    assert w.read("looks").columns == [*old.columns, *(c for c in TABLES["looks"] if c not in old.columns)]
+    assert w.read("looks")["cut"].to_list() == [None]
+    w.publish(run_row("run-a", 0), results("one"))
+    new = frame("looks", [{"look_id": "look:2", "cut": 0.5, "run": "run-b"}])
+    w.publish(run_row("run-b", 1), results("two") | {"looks": new.drop("run")})
+    assert w.result("looks").select("look_id", "cut").rows() == [("look:2", 0.5)]

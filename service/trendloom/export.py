@@ -15,7 +15,7 @@ from trendloom.store import Workspace
 __all__ = ["EXPORT_ENDINGS", "TABLES", "export", "parse_segment", "publish"]
 
 EXPORT_ENDINGS = (".parquet", ".csv", ".jsonl", ".xlsx")
-TABLES = ("trends", "series", "members", "tags", "posts")
+TABLES = ("trends", "series", "members", "lineage", "tags", "posts")
 _SEGMENTS = ("country", "platform", "department")
 _TREND_COLUMNS = (
     *("rank", "trend_id", "kind", "label", "stage", "growth", "growth_low", "growth_high", "q_value"),
@@ -47,6 +47,7 @@ _PUBLISHED = {
         "reason",
     ),
     "series": ("numerator", "authors", "share", "share_low", "share_high"),
+    "lineage": ("garments", "authors", "of_parent", "of_child"),
 }
 
 
@@ -92,6 +93,10 @@ def export(
 def _rows(workspace: Workspace, table: str, k: int, segment: Mapping[str, str]) -> pl.DataFrame:
     if table in ("trends", "series", "members"):
         return _result(results(workspace, segment), table, k)
+    if table == "lineage":
+        if segment:
+            raise InputError("export: looks are those of all posts, so lineage has no segments: leave --segment out")
+        return publish(workspace.result("lineage"), "lineage", k).sort("now", "event", "child_id", "parent_id")
     if table == "posts":
         posts = workspace.scan("posts").drop("key")
         photos = workspace.scan("photos")

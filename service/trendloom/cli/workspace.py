@@ -1,4 +1,4 @@
-"""run, ingest, trends, search, export, serve: everything that has a workspace."""
+"""run, ingest, search, export, serve: what takes photos into a workspace and what reads it."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from trendloom.store import Workspace
     from trendloom.types import Encoder, Finder, Tagger
 
-__all__ = ["ingest_into", "run_all", "show_trends", "views_of"]
+__all__ = ["Home", "Segment", "ingest_into", "run_all", "show_trends", "step_of", "views_of"]
 
 Src = Annotated[
     Path,
@@ -142,7 +142,7 @@ def run_all(
     from trendloom.pipeline.ingest import statuses
     from trendloom.pipeline.study import study, vector_index
 
-    day, step = _day(as_of), _step(window)
+    day, step = _day(as_of), step_of(window)
     with ingest_into(src, root, chosen, format=format, columns=columns, retry=retry) as (home, taken):
         if taken.known:
             err.print(f"{taken.known:,} images were in the workspace already", highlight=False)
@@ -164,7 +164,8 @@ def _day(text: str | None) -> date | None:
         raise InputError(f"--as-of: expected a day such as 2025-04-21, got {text!r}") from exc
 
 
-def _step(text: str | None) -> Literal["week", "month"] | None:
+def step_of(text: str | None) -> Literal["week", "month"] | None:
+    """Returns the window of a word."""
     steps: dict[str | None, Literal["week", "month"] | None] = {None: None, "week": "week", "month": "month"}
     if text not in steps:
         raise InputError(f"--window: expected week or month, got {text!r}")
@@ -229,34 +230,10 @@ def show_trends(
 
 
 @app.command()
-def trends(
-    workspace: Home,
-    stage: Annotated[str | None, typer.Option(help="Only trends of this stage.", show_default=False)] = None,
-    segment: Segment = None,
-    format: Annotated[str, typer.Option(help="table, json or csv.")] = "table",
-    k: Annotated[int, typer.Option(help="Publish nothing about fewer people.")] = 1,
-) -> None:
-    """Lists trends, strongest first."""
-    from trendloom.export import parse_segment
-    from trendloom.pipeline.output import escape_formulas
-
-    if format not in ("table", "json", "csv"):
-        raise InputError(f"--format: expected table, json or csv, got {format!r}")
-    if k < 1:
-        raise InputError(f"--k: expected 1 or more people, got {k}")
-    views, where = views_of(workspace, settings(), k=k), parse_segment(segment or [])
-    if format == "table":
-        show_trends(views, stage=stage, segment=where)
-        return
-    rows = views.trends(stage=stage, segment=where)
-    text = rows.write_json() if format == "json" else escape_formulas(rows.lazy()).collect().write_csv()
-    typer.echo(text, nl=not text.endswith("\n"))
-
-
-@app.command()
 def export(
     table: Annotated[
-        str, typer.Argument(metavar="TABLE", help="trends, series, members, tags or posts.", show_default=False)
+        str,
+        typer.Argument(metavar="TABLE", help="trends, series, members, lineage, tags or posts.", show_default=False),
     ],
     workspace: Home,
     output: Annotated[

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from itertools import pairwise
+from typing import overload
 
 import numpy as np
 from graspologic_native import leiden
@@ -10,7 +12,7 @@ from numpy.typing import NDArray
 
 from trendloom.errors import InputError
 
-__all__ = ["assign", "assignment_cuts", "centroids", "communities", "exemplars"]
+__all__ = ["assign", "assignment_cuts", "by_size", "centroids", "communities", "exemplars"]
 
 Floats = NDArray[np.float32]
 Ints = NDArray[np.int64]
@@ -29,11 +31,35 @@ def _edges(neighbours: Ints, cosines: Floats, cut: float) -> tuple[Ints, Ints, N
     return pairs // n, pairs % n, ways / 2
 
 
+class _Edges(Sequence[tuple[str, str, float]]):
+    """Edges as Leiden reads them, made one by one: a list of ten million of them would take a gigabyte."""
+
+    def __init__(self, left: Ints, right: Ints, weight: NDArray[np.float64]) -> None:
+        self._left, self._right, self._weight = left, right, weight
+
+    def __len__(self) -> int:
+        return len(self._left)
+
+    @overload
+    def __getitem__(self, at: int) -> tuple[str, str, float]: ...
+    @overload
+    def __getitem__(self, at: slice) -> Sequence[tuple[str, str, float]]: ...
+    def __getitem__(self, at: int | slice) -> tuple[str, str, float] | Sequence[tuple[str, str, float]]:
+        if isinstance(at, slice):
+            return _Edges(self._left[at], self._right[at], self._weight[at])
+        return str(self._left[at]), str(self._right[at]), float(self._weight[at])
+
+    def __iter__(self) -> Iterator[tuple[str, str, float]]:
+        for start in range(0, len(self), _BLOCK):
+            part = slice(start, start + _BLOCK)
+            ends = (map(str, self._left[part].tolist()), map(str, self._right[part].tolist()))
+            yield from zip(*ends, self._weight[part].tolist(), strict=True)
+
+
 def _leiden(left: Ints, right: Ints, weight: NDArray[np.float64], n: int, *, resolution: float, seed: int) -> Ints:
     """Returns the community (n,) of each row; a row without an edge is alone."""
-    names = [str(row) for row in range(n)]
     _, found = leiden(
-        edges=[(names[i], names[j], w) for i, j, w in zip(left.tolist(), right.tolist(), weight.tolist(), strict=True)],
+        edges=_Edges(left, right, weight),  # type: ignore[arg-type]  # any sequence will do
         starting_communities=None,
         resolution=resolution,
         randomness=0.001,
@@ -43,7 +69,9 @@ def _leiden(left: Ints, right: Ints, weight: NDArray[np.float64], n: int, *, res
         trials=1,
     )
     label = n + np.arange(n, dtype=np.int64)
-    label[[int(name) for name in found]] = list(found.values())
+    label[np.fromiter(map(int, found), dtype=np.int64, count=len(found))] = np.fromiter(
+        found.values(), dtype=np.int64, count=len(found)
+    )
     return label
 
 
@@ -82,10 +110,10 @@ def communities(
     left, right, weight = _edges(neighbours, cosines, cut)
     if not len(weight):
         return np.full(n, -1, dtype=np.int64)
-    return _by_size(_leiden(left, right, weight, n, resolution=resolution, seed=random_state), min_size)
+    return by_size(_leiden(left, right, weight, n, resolution=resolution, seed=random_state), min_size)
 
 
-def _by_size(found: Ints, min_size: int) -> Ints:
+def by_size(found: Ints, min_size: int) -> Ints:
     """Returns labels renumbered from the largest group (then the one with the first row), small groups -1."""
     groups, first, inverse, size = np.unique(found, return_index=True, return_inverse=True, return_counts=True)
     order = np.lexsort((first, -size))

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter, defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
 __all__ = ["identify"]
 
-_SAME = 0.5  # share of the smaller look's common rows that makes it the same look
+_SAME = 0.5  # share of either look's known rows that makes it the same look
+_REST = 1 / 3  # ... and of the earlier look's, where it is the new one's: a mere splinter is another look
 
 
 def _new_id(key: str, taken: set[str]) -> str:
@@ -28,17 +29,19 @@ def identify(
     keys: Sequence[str],
     medoids: NDArray[np.int64],
     previous: Mapping[str, str] | None = None,
+    issued: Collection[str] = (),
 ) -> list[str]:
     """Returns an id per look 0..: that of the earlier look it goes on from, else one made of its central garment.
 
-    A look goes on from the earlier one with which it shares most rows, if these are at least half of either's rows
-    that were known before; every earlier id is given once, to the largest overlap.
+    A look goes on from an earlier one if each shares most rows with the other, and these are at least half of the
+    earlier look's rows, or a third of them and half of the new one's rows that were in a look before.
 
     Args:
         labels: (n,) look of each row, -1 for none.
         keys: (n,) stable name of each row, such as key and garment.
         medoids: (looks,) the row nearest to each centre.
         previous: Look id by key, of the earlier run; rows without a look left out.
+        issued: Ids that were ever given: a look that is new gets none of them.
     """
     before = previous or {}
     common: Counter[tuple[int, str]] = Counter()
@@ -52,15 +55,27 @@ def identify(
         if label >= 0:
             common[label, old] += 1
             known[label] += 1
-    ids: dict[int, str] = {}
-    taken: set[str] = set()
-    for (label, old), shared in sorted(common.items(), key=lambda item: (-item[1], item[0])):
-        if label not in ids and old not in taken and shared >= _SAME * min(size[old], known[label]):
-            ids[label] = old
-            taken.add(old)
-    taken |= set(size)
+    ids = _continued(common, known, size)
+    taken = set(before.values()) | set(issued)
     for label, medoid in enumerate(medoids.tolist()):
         if label not in ids:
             ids[label] = _new_id(keys[medoid], taken)
             taken.add(ids[label])
     return [ids[label] for label in range(len(medoids))]
+
+
+def _continued(
+    common: Mapping[tuple[int, str], int], known: Mapping[int, int], size: Mapping[str, int]
+) -> dict[int, str]:
+    """Returns the earlier id of each look that goes on from one; each is the largest overlap of the other."""
+    ids: dict[int, str] = {}
+    seen_labels: set[int] = set()
+    seen_ids: set[str] = set()
+    for (label, old), shared in sorted(common.items(), key=lambda item: (-item[1], item[0])):
+        largest = label not in seen_labels and old not in seen_ids
+        seen_labels.add(label)
+        seen_ids.add(old)
+        most = shared >= _SAME * size[old]
+        if largest and (most or (shared >= _SAME * known[label] and shared >= _REST * size[old])):
+            ids[label] = old
+    return ids

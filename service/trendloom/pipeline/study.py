@@ -1,36 +1,35 @@
-"""From the facts to a study: looks, attribute trends, counts and stages, written with the run that made them."""
+"""From the facts to a study: looks, attribute trends, prompts, counts and stages, written with the run that made them."""
 
 from __future__ import annotations
 
 import contextlib
 import hashlib
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 
-import numpy as np
 import polars as pl
-from numpy.typing import NDArray
 
 from trendloom import __version__
 from trendloom.counting import Step, attribute_members, copy_groups, tally
 from trendloom.counting.pooled import pool
 from trendloom.errors import VectorIndexError
-from trendloom.index import VectorIndex, neighbours
-from trendloom.looks import attribute_names, centroids, communities, exemplars, identify, name_looks
+from trendloom.index import VectorIndex
+from trendloom.looks import attribute_names
+from trendloom.pipeline.looks import Looks, find_looks, garment_vectors, worn_garments
+from trendloom.pipeline.prompts import Prompt, load_prompts, prompt_members
 from trendloom.stages import Study, judge
 from trendloom.store import Workspace, frame
 from trendloom.types import Floats
 
-__all__ = ["SAME_PHOTO", "Results", "garment_vectors", "results", "study", "vector_index"]
+__all__ = ["SAME_PHOTO", "Results", "garment_vectors", "results", "study", "tags_of_garments", "vector_index"]
 
-_NAMING = ("type", "colour", "pattern", "sleeves", "neckline", "fabric")  # groups that a look's name is made of
-_NEIGHBOURS = 15
-_EXEMPLARS = 24
 # Bits of the perceptual hash in which two uploads of one photo may differ. On 8,300 composed posts 2 finds all of 101
 # re-encoded and resized copies and joins 26 other posts; 4 joins 113 others.
 SAME_PHOTO = 2
+
+_NAMED = dict.fromkeys(["trend_id", "kind", "label"], pl.String)
 
 Phase = Callable[[str], None]
 
@@ -63,16 +62,6 @@ class Results:
         return pool(self.series, self.members, self.posts, k=k, step=self.step, copies=copies)
 
 
-def garment_vectors(garments: pl.DataFrame) -> Floats:
-    """Returns the stored vectors, (n, dim) float32 with unit rows."""
-    if garments.is_empty():
-        return np.zeros((0, 1), dtype=np.float32)
-    joined = b"".join(garments["vector"].to_list())
-    vectors = np.frombuffer(joined, dtype="<f2").reshape(garments.height, -1).astype(np.float32)
-    unit: Floats = vectors / np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-12)
-    return unit
-
-
 def study(
     workspace: Workspace,
     *,
@@ -94,24 +83,21 @@ def study(
     """
     photos = workspace.read("photos").filter(pl.col("status") == "ok").sort("key", "post_id")
     posts = workspace.read("posts").sort("post_id")
+    prompts = [prompt for prompt in load_prompts(workspace) if prompt.model == workspace.meta.model]
     settings = {"as_of": str(as_of), "step": step, "version": __version__, **_identity(workspace)}
+    if prompts:
+        settings["prompts"] = " ".join(prompt.trend_id for prompt in prompts)
     run = _run_id(photos, posts, settings)
     if run == workspace.current_run():
         return run
     phase("looks")
-    tags = _of_garments(workspace.read("tags"))
-    looks, assignments = _looks(workspace, photos, posts, tags, threads)
+    tags = tags_of_garments(workspace.read("tags"))
+    garments = worn_garments(workspace, photos, tags)
+    vectors, garments = garment_vectors(garments), garments.drop("vector")
+    seen = find_looks(workspace, garments, vectors, photos=photos, posts=posts, tags=tags, run=run, threads=threads)
     phase("trends")
-    known = photos.select("key", "post_id")
-    by_look = assignments.join(known, on="key").select(pl.col("look_id").alias("trend_id"), "post_id").unique()
-    by_value = attribute_members(tags, known, posts.select("post_id", "author_hash"))
-    names = pl.concat(
-        [
-            looks.select(pl.col("look_id").alias("trend_id"), pl.lit("look").alias("kind"), "label"),
-            attribute_names(by_value["trend_id"].unique().sort()),
-        ]
-    )
-    found = _judge(posts, photos, pl.concat([by_look, by_value]), names, as_of=as_of, step=step)
+    members, names = _shown(seen, garments, vectors, photos=photos, posts=posts, tags=tags, prompts=prompts)
+    found = _judge(posts, photos, members, names, as_of=as_of, step=step)
     phase("publishing")
     row: dict[str, object] = {
         "run": run,
@@ -126,8 +112,9 @@ def study(
     workspace.publish(
         frame("runs", [row]),
         {
-            "looks": looks,
-            "assignments": assignments,
+            "looks": seen.looks,
+            "assignments": seen.assignments,
+            "lineage": seen.dated(run, found.now),
             "members": found.members,
             "series": found.series,
             "trends": found.trends,
@@ -136,7 +123,31 @@ def study(
     return run
 
 
-def _of_garments(tags: pl.DataFrame) -> pl.DataFrame:
+def _shown(
+    seen: Looks,
+    garments: pl.DataFrame,
+    vectors: Floats,
+    *,
+    photos: pl.DataFrame,
+    posts: pl.DataFrame,
+    tags: pl.DataFrame,
+    prompts: Sequence[Prompt],
+) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """Returns which posts show which look, value or prompt, and the names of these: trend_id, kind, label."""
+    known = photos.select("key", "post_id")
+    look = pl.col("look_id").alias("trend_id")
+    by_look = seen.assignments.drop_nulls("look_id").join(known, on="key").select(look, "post_id").unique()
+    by_value = attribute_members(tags, known, posts.select("post_id", "author_hash"))
+    by_prompt = prompt_members(prompts, garments, vectors, known)
+    names = [
+        seen.looks.select(look, pl.lit("look").alias("kind"), "label"),
+        attribute_names(by_value["trend_id"].unique().sort()),
+        pl.DataFrame([(p.trend_id, "prompt", p.text) for p in prompts], schema=_NAMED, orient="row"),
+    ]
+    return pl.concat([by_look, by_value, by_prompt]), pl.concat(names)
+
+
+def tags_of_garments(tags: pl.DataFrame) -> pl.DataFrame:
     """Returns the tags of garments; those of the whole photo stand only where no garment was found in it."""
     found = tags.filter(pl.col("garment") > 0).select("key").unique()
     whole = tags.filter(pl.col("garment") == 0).join(found, on="key", how="anti")
@@ -169,69 +180,6 @@ def _judge(
     seen = posts.join(photos.select("post_id").unique(), on="post_id", how="semi")
     copies = copy_groups(photos.select("post_id", "sha256", "phash"), radius=SAME_PHOTO)
     return judge(tally(seen, members, copies=copies, as_of=as_of, step=step), names)
-
-
-def _looks(
-    workspace: Workspace, photos: pl.DataFrame, posts: pl.DataFrame, tags: pl.DataFrame, threads: int
-) -> tuple[pl.DataFrame, pl.DataFrame]:
-    """Returns the looks, and which garment belongs to which."""
-    worn = tags.filter(pl.col("group") == "type").select("key", "garment").unique()
-    garments = (
-        workspace.read("garments")
-        .join(photos.select("key").unique(), on="key", how="semi")
-        .join(worn, on=["key", "garment"], how="semi")
-        .unique(["key", "garment"])
-        .sort("key", "garment")
-        .with_columns(row=pl.int_range(pl.len(), dtype=pl.Int64))
-    )
-    vectors = garment_vectors(garments)
-    if garments.height < 2:
-        labels = np.full(garments.height, -1, dtype=np.int64)
-    else:
-        labels = communities(*neighbours(vectors, _NEIGHBOURS, threads=threads))
-    centres = centroids(vectors, labels)
-    chosen = exemplars(vectors, labels, centres, _owners(garments, photos, posts), count=_EXEMPLARS)
-    keys = [f"{key}\x00{garment}" for key, garment in garments.select("key", "garment").iter_rows()]
-    before = workspace.result("assignments")
-    previous = {f"{k}\x00{g}": look for k, g, look in before.select("key", "garment", "look_id").iter_rows()}
-    ids = identify(labels, keys, chosen[:, 0] if len(chosen) else np.zeros(0, dtype=np.int64), previous)
-    named = name_looks(
-        labels,
-        tags.filter(pl.col("group").is_in(_NAMING))
-        .join(garments.select("key", "garment", "row"), on=["key", "garment"])
-        .select("row", "group", "value"),
-    )
-    photo_of = garments["key"].to_list()
-    looks = pl.DataFrame(
-        {
-            "look_id": ids,
-            "label": named,
-            "size": np.bincount(labels[labels >= 0], minlength=len(ids)),
-            "centroid": [centre.astype("<f2").tobytes() for centre in centres],
-            "exemplars": [[photo_of[row] for row in rows if row >= 0] for rows in chosen.tolist()],
-        },
-        schema={
-            "look_id": pl.String,
-            "label": pl.String,
-            "size": pl.Int64,
-            "centroid": pl.Binary,
-            "exemplars": pl.List(pl.String),
-        },
-    )
-    kept = garments.select("key", "garment").with_columns(
-        look_id=pl.Series([ids[n] if n >= 0 else None for n in labels.tolist()], dtype=pl.String)
-    )
-    return looks, kept.filter(pl.col("look_id").is_not_null())
-
-
-def _owners(garments: pl.DataFrame, photos: pl.DataFrame, posts: pl.DataFrame) -> NDArray[np.int64]:
-    """Returns a code per garment of who posted it; posts without an author are people of their own."""
-    who = pl.coalesce("author_hash", "post_id").alias("who")
-    first = photos.unique("key", keep="first", maintain_order=True).join(
-        posts.select("post_id", "author_hash"), on="post_id", how="left"
-    )
-    owner = garments.join(first.select("key", who), on="key", how="left", maintain_order="left")["who"]
-    return owner.rank("dense").fill_null(0).cast(pl.Int64).to_numpy()
 
 
 def results(workspace: Workspace, segment: Mapping[str, str] | None = None) -> Results:

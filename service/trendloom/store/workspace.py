@@ -214,7 +214,12 @@ class Workspace:
             return pl.LazyFrame(schema=TABLES[name])
         except (DeltaError, OSError) as exc:
             raise StoreError(f"table {name} of {self.root} cannot be read ({exc})") from exc
-        return pl.scan_delta(table)
+        rows = pl.scan_delta(table)
+        there = rows.collect_schema()
+        absent = [
+            pl.lit(None, dtype=kind).alias(column) for column, kind in TABLES[name].items() if column not in there
+        ]
+        return rows.with_columns(absent) if absent else rows  # columns that came after the table was made are null
 
     def read(self, name: str) -> pl.DataFrame:
         """Returns a snapshot of a table."""
@@ -230,7 +235,8 @@ class Workspace:
 
     def _write(self, name: str, rows: pl.DataFrame, **how: str) -> None:
         try:
-            write_deltalake(self._path(name), frame(name, rows), **how)  # type: ignore[call-overload]  # mode and predicate
+            # a table made before a column came gets it with its next rows
+            write_deltalake(self._path(name), frame(name, rows), schema_mode="merge", **how)  # type: ignore[call-overload]  # mode and predicate
         except (DeltaError, OSError) as exc:
             raise StoreError(f"table {name} of {self.root} cannot be written ({exc}): is the disk full?") from exc
 
@@ -282,6 +288,9 @@ class Workspace:
             else:
                 self._write(table, rows, mode="overwrite", predicate=f"run = '{name}'")
         self._write("runs", run, mode="append")
-        kept = self.read("runs").sort("finished_at")["run"].unique(maintain_order=True)[-_KEPT_RUNS:].to_list()
+        runs = (
+            self.read("runs").sort("finished_at").unique("run", keep="last", maintain_order=True)
+        )  # one may come back
+        kept = runs["run"][-_KEPT_RUNS:].to_list()
         for table in RESULTS:
             self.delete(table, "run NOT IN (" + ", ".join(f"'{r}'" for r in kept) + ")")

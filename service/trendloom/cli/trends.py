@@ -1,0 +1,155 @@
+"""trends: the list, trends of one's own in words, and a check of what is stored."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from trendloom.cli.door import app, settings
+from trendloom.cli.workspace import Home, Segment, show_trends, views_of
+from trendloom.errors import InputError
+
+if TYPE_CHECKING:
+    from trendloom.store import Workspace
+
+__all__: list[str] = []
+
+group = typer.Typer(help="Lists trends; adds trends of your own; checks what is stored.", rich_markup_mode=None)
+app.add_typer(group, name="trends")
+
+
+@group.callback(invoke_without_command=True)
+def trends(
+    context: typer.Context,
+    workspace: Annotated[
+        Path | None, typer.Option("--workspace", "-w", help="The workspace folder.", show_default=False)
+    ] = None,
+    stage: Annotated[str | None, typer.Option(help="Only trends of this stage.", show_default=False)] = None,
+    segment: Segment = None,
+    format: Annotated[str, typer.Option(help="table, json or csv.")] = "table",
+    k: Annotated[int, typer.Option(help="Publish nothing about fewer people.")] = 1,
+) -> None:
+    """Lists trends, strongest first; `trends add WORDS` makes one of your own, `trends verify` checks the counts."""
+    from trendloom.export import parse_segment
+    from trendloom.pipeline.output import escape_formulas
+
+    if context.invoked_subcommand is not None:
+        return
+    if workspace is None:
+        raise typer.BadParameter("expected the folder of a workspace", param_hint="'--workspace' / '-w'")
+    if format not in ("table", "json", "csv"):
+        raise InputError(f"--format: expected table, json or csv, got {format!r}")
+    if k < 1:
+        raise InputError(f"--k: expected 1 or more people, got {k}")
+    views, where = views_of(workspace, settings(), k=k), parse_segment(segment or [])
+    if format == "table":
+        show_trends(views, stage=stage, segment=where)
+        return
+    rows = views.trends(stage=stage, segment=where)
+    text = rows.write_json() if format == "json" else escape_formulas(rows.lazy()).collect().write_csv()
+    typer.echo(text, nl=not text.endswith("\n"))
+
+
+@group.command()
+def add(
+    words: Annotated[str, typer.Argument(metavar="WORDS", help="Such as 'red leather boots'.", show_default=False)],
+    workspace: Home,
+) -> None:
+    """Makes a trend of your own words, with its whole history, from stored vectors: no photo is read again."""
+    from trendloom.cli.show import err, out, trend_table
+    from trendloom.pipeline.prompts import add_prompt
+    from trendloom.pipeline.study import results
+    from trendloom.store import Workspace
+    from trendloom.vision import registry
+    from trendloom.vision.labels import refuse_labels
+
+    chosen = settings()
+    refuse_labels([words], "trends add: ")  # before the towers are loaded
+    home = Workspace.open(workspace)
+    loaded = registry.load_of(home.meta.model, chosen.models_dir)
+    with home.writing():
+        made, new = add_prompt(home, words, loaded)
+        _again(home)
+    asked = "; ".join(factor.asks for factor in made.factors)
+    err.print(f"{'added' if new else 'known already'}, asks for: {asked}", highlight=False, markup=False)
+    found = results(home)
+    rows = found.trends.filter(trend_id=made.trend_id)
+    if rows.is_empty():
+        err.print("no dated post shows it yet: it is counted from the first that does", highlight=False)
+        return
+    out.print(trend_table(rows, found.series.filter(trend_id=made.trend_id)))
+    told = found.trends.filter(trend_id=rows["under"][0] or "")["label"].to_list()
+    if told:
+        out.print(f"tells the same story as: {told[0]}", highlight=False, markup=False)
+
+
+@group.command("list")
+def list_prompts(workspace: Home) -> None:
+    """Lists the trends of your own, and what each asks for."""
+    from trendloom.pipeline.prompts import load_prompts
+    from trendloom.store import Workspace
+
+    home = Workspace.open(workspace)
+    for prompt in load_prompts(home):
+        stale = "" if prompt.model == home.meta.model else f" (made with {prompt.model}, not counted: add it again)"
+        typer.echo(f"{prompt.text}: {'; '.join(factor.asks for factor in prompt.factors)}{stale}")
+
+
+@group.command()
+def remove(
+    words: Annotated[str, typer.Argument(metavar="WORDS", help="As it was added.", show_default=False)],
+    workspace: Home,
+) -> None:
+    """Removes a trend of your own."""
+    from trendloom.pipeline.prompts import remove_prompt
+    from trendloom.store import Workspace
+
+    home = Workspace.open(workspace)
+    with home.writing():
+        gone = remove_prompt(home, words)
+        _again(home)
+    typer.echo(f"removed {gone.text}")
+
+
+def _again(home: Workspace) -> None:
+    """Studies a workspace as it was studied last; one that never was is left to its first run."""
+    from trendloom.cli.show import phases
+    from trendloom.cli.workspace import step_of
+    from trendloom.pipeline.study import study
+
+    last = home.read("runs").sort("finished_at").tail(1)
+    if not last.height:
+        return
+    with phases() as phase:
+        study(home, as_of=last["now"][0], step=step_of(last["window"][0]), threads=settings().threads, phase=phase)
+
+
+@group.command("verify")
+def check(
+    workspace: Home,
+    sample: Annotated[int, typer.Option(help="Points to count again: a trend in a week or month.", min=1)] = 200,
+    seed: Annotated[int, typer.Option(help="Another number, another sample.")] = 0,
+) -> None:
+    """Counts a random sample of the stored points again from the facts, in another way, and compares."""
+    from trendloom.pipeline.verify import COMPARED, verify
+    from trendloom.store import Workspace
+
+    found = verify(Workspace.open(workspace), sample=sample, seed=seed)
+    kinds = ", ".join(f"{n:,} of {kind}s" for kind, n in found.kinds.items())
+    typer.echo(
+        f"{found.points:,} points of {found.trends:,} trends in {found.windows:,} windows ({kinds}), seed {seed}"
+    )
+    typer.echo(f"compared: {', '.join(COMPARED)}")
+    for one in found.mismatches:
+        typer.echo(
+            f"  {one.trend_id} {one.window_start}: {one.column} is {one.stored:.12g} in the store, "
+            f"{one.recomputed:.12g} by the facts"
+        )
+    wrong = len({(one.trend_id, one.window_start) for one in found.mismatches})
+    typer.echo(
+        f"{wrong:,} points differ: tables changed since the study, or it counted wrong" if wrong else "all equal"
+    )
+    if wrong:
+        raise typer.Exit(1)
