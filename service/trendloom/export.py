@@ -16,7 +16,7 @@ __all__ = ["EXPORT_ENDINGS", "TABLES", "export", "parse_segment", "publish"]
 
 EXPORT_ENDINGS = (".parquet", ".csv", ".jsonl", ".xlsx")
 TABLES = ("trends", "series", "members", "lineage", "tags", "posts")
-_SEGMENTS = ("country", "platform", "department")
+_SEGMENTS = ("country", "platform", "department", "cohort")
 _TREND_COLUMNS = (
     *("rank", "trend_id", "kind", "label", "stage", "growth", "growth_low", "growth_high", "q_value"),
     *(

@@ -53,6 +53,27 @@ def trends(
 
 
 @group.command()
+def passage(
+    trend: Annotated[str, typer.Argument(metavar="TREND_ID", help="As in `trends --format csv`.", show_default=False)],
+    workspace: Home,
+    k: Annotated[int, typer.Option(help="Publish nothing about fewer people.")] = 10,
+) -> None:
+    """Shows when a rise reached who is ahead of trends, who follows soon, and everybody else."""
+    from trendloom.cli.show import err, out
+    from trendloom.pipeline.study import arrivals
+    from trendloom.store import Workspace
+
+    rows = arrivals(Workspace.open(workspace), trend)
+    for cohort, middle, error, authors in rows.iter_rows():
+        if authors < k:
+            err.print(f"{cohort}: fewer than {k} people, not shown", highlight=False)
+        else:
+            out.print(
+                f"{cohort:16}  half done {middle} (give or take {error:.0f} weeks), {authors} people", highlight=False
+            )
+
+
+@group.command()
 def add(
     words: Annotated[str, typer.Argument(metavar="WORDS", help="Such as 'red leather boots'.", show_default=False)],
     workspace: Home,

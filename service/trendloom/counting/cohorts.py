@@ -15,7 +15,8 @@ Floats = NDArray[np.float64]
 _LEAST_AUTHORS = 60  # under which nothing is learned
 _STEPS = 200
 _CLOSE = 1e-6
-_LEAST_SPREAD = 0.3
+_LEAST_SPREAD = 0.1
+_FAR = 3.0  # half widths
 _SHARES = np.array([0.1, 0.3, 0.6])  # of the first guess: few are ahead
 
 
@@ -23,8 +24,8 @@ def learn_cohorts(posts: pl.DataFrame, adoptions: pl.DataFrame | None = None) ->
     """Returns author_hash, cohort and probability; empty where too few authors have followers or adoptions.
 
     A mixture of three normal distributions over two marks of an author: the log of the followers (median over posts)
-    and, of authors who took part in past rises, how early they did (the mean over rises of their rank among those who
-    took part, as a normal score). A mark that is missing says nothing. Fitted by expectation and maximisation
+    and, of authors who took part in past rises, how early they did (before the median of those who took part, in widths
+    of the middle half, the mean over rises). A mark that is missing says nothing. Fitted by expectation and maximisation
     (Dempster, Laird and Rubin 1977, J. R. Stat. Soc. B 39:1); the cohort ahead is the one with more followers and
     earlier adoptions.
 
@@ -54,14 +55,15 @@ def learn_cohorts(posts: pl.DataFrame, adoptions: pl.DataFrame | None = None) ->
 
 
 def _earliness(adoptions: pl.DataFrame | None) -> pl.DataFrame:
-    """Returns author_hash and early, a mean normal score: high for who came first."""
+    """Returns author_hash and early: how many half widths of a rise before its median, the mean over rises."""
     schema = {"author_hash": pl.String, "early": pl.Float64}
     if adoptions is None or adoptions.is_empty():
         return pl.DataFrame(schema=schema)
-    place = (pl.col("at").rank() - 0.5) / pl.len()
-    ranked = adoptions.with_columns(place=place.over("trend_id"))
-    score = (2 * ranked["place"].to_numpy() - 1) * -1.7  # a line through the middle of the normal scores
-    return ranked.with_columns(early=pl.Series(score)).group_by("author_hash").agg(pl.col("early").mean())
+    day = pl.col("at").dt.epoch("s") / 86_400
+    half = (day.quantile(0.75) - day.quantile(0.25)).over("trend_id")
+    ahead = (day.median().over("trend_id") - day) / pl.max_horizontal(half, pl.lit(1.0))
+    scored = adoptions.with_columns(early=ahead.clip(-_FAR, _FAR))
+    return scored.group_by("author_hash").agg(pl.col("early").mean())
 
 
 def _mixture(marks: Floats) -> Floats:

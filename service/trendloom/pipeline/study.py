@@ -14,16 +14,26 @@ import polars as pl
 from trendloom import __version__
 from trendloom.counting import Step, attribute_members, copy_groups, tally
 from trendloom.counting.pooled import pool
-from trendloom.errors import VectorIndexError
+from trendloom.errors import InputError, NotEnoughData, VectorIndexError
 from trendloom.index import VectorIndex
 from trendloom.looks import attribute_names
+from trendloom.pipeline.audience import passage_rows, with_cohorts
 from trendloom.pipeline.looks import Looks, find_looks, garment_vectors, worn_garments
 from trendloom.pipeline.prompts import Prompt, load_prompts, prompt_members
 from trendloom.stages import Study, judge
 from trendloom.store import Workspace, frame
 from trendloom.types import Floats
 
-__all__ = ["SAME_PHOTO", "Results", "garment_vectors", "results", "study", "tags_of_garments", "vector_index"]
+__all__ = [
+    "SAME_PHOTO",
+    "Results",
+    "arrivals",
+    "garment_vectors",
+    "results",
+    "study",
+    "tags_of_garments",
+    "vector_index",
+]
 
 # Bits of the perceptual hash in which two uploads of one photo may differ. On 8,300 composed posts 2 finds all of 101
 # re-encoded and resized copies and joins 26 other posts; 4 joins 113 others.
@@ -190,6 +200,8 @@ def results(workspace: Workspace, segment: Mapping[str, str] | None = None) -> R
     name = str(run["run"][0]) if run.height else None
     trends, series, members = (workspace.result(table, name) for table in ("trends", "series", "members"))
     posts = workspace.read("posts")
+    if "cohort" in (segment or {}):
+        posts = with_cohorts(posts, trends, members)
     for field, value in (segment or {}).items():
         posts = posts.filter(pl.col(field) == value)
     photos = workspace.read("photos").filter(pl.col("status") == "ok")
@@ -216,6 +228,24 @@ def results(workspace: Workspace, segment: Mapping[str, str] | None = None) -> R
         ),
         photos=photos.select("key", "post_id", "sha256", "phash", "width", "height"),
     )
+
+
+def arrivals(workspace: Workspace, trend_id: str) -> pl.DataFrame:
+    """Returns when a trend's rise reached each audience cohort (`trendloom.pipeline.audience.PASSAGE`).
+
+    Raises:
+        InputError: No such trend.
+        NotEnoughData: no author has a cohort, or no post has a time.
+    """
+    found = results(workspace)
+    if found.now is None:
+        raise NotEnoughData("no post has a time, so nothing rises: expected posted_at with the photos")
+    if found.trends.filter(trend_id=trend_id).is_empty():
+        raise InputError(
+            f"expected the trend_id of a trend, as `trendloom trends --format csv` lists them, got {trend_id!r}"
+        )
+    posts = with_cohorts(workspace.read("posts"), found.trends, found.members)
+    return passage_rows(posts, found.photos, found.members, trend_id, now=found.now, step=found.step, radius=SAME_PHOTO)
 
 
 def vector_index(workspace: Workspace) -> VectorIndex:

@@ -49,7 +49,8 @@ def _segment(
     segment: Annotated[
         list[str] | None,
         Query(
-            description="`country=VALUE`, `platform=VALUE` or `department=VALUE`; repeat it.", examples=[["country=FR"]]
+            description="`country=VALUE`, `platform=VALUE`, `department=VALUE` or `cohort=VALUE` (fashion-forward, trend-aware, mainstream); repeat it.",
+            examples=[["country=FR"]],
         ),
     ] = None,
 ) -> dict[str, str]:

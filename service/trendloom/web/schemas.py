@@ -82,7 +82,7 @@ class Trend(_Cell):
 
     rank: int = Field(description="1 is the strongest evidence.", examples=[1])
     trend_id: str = Field(examples=["look-7f3a"])
-    kind: str = Field(description="`look` or `attribute`.", examples=["look"])
+    kind: str = Field(description="`look`, `attribute` or `prompt`.", examples=["look"])
     label: str = Field(examples=["Red check shirts"])
     stage: str | None = Field(
         None, description="emerging, rising, peaking, steady, seasonal, burst or fading.", examples=["emerging"]
