@@ -276,7 +276,19 @@ def test_shares_are_shares_and_repeats_do_not_count(raw: list[tuple[int, int, bo
         step=first.windows.step,
     )
     if again.windows.starts == first.windows.starts:
-        assert first.series.equals(again.series)
+        assert first.series.drop("posts", "distinct").equals(again.series.drop("posts", "distinct"))
+        assert (2 * first.series["posts"]).equals(again.series["posts"])
+
+
+def test_raw_posts_and_distinct_photos_stand_beside_people() -> None:
+    table = posts(
+        [("p1", MONDAY, "a"), ("p2", MONDAY, "a"), ("p3", MONDAY, "b"), ("p4", MONDAY, "c"), ("p5", MONDAY, "d")]
+    )
+    copies = pl.DataFrame({"post_id": ["p3", "p4"], "group": [1, 1]})
+    found = tally(
+        table, members("t", ["p1", "p2", "p3", "p4"]), copies=copies, as_of=MONDAY + timedelta(weeks=1)
+    ).series
+    assert found.select("posts", "distinct", "authors", "numerator", "denominator").row(0) == (4, 3, 3, 2, 4)
 
 
 class TestAttributes:

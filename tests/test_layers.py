@@ -8,7 +8,19 @@ import pytest
 HOUSE = Path(__file__).parents[1] / "service" / "trendloom"
 FLOORS = [
     {"errors", "types", "config"},
-    {"artifacts", "taxonomy", "photos", "sources", "drawn", "store", "index", "looks", "counting", "stages", "forecast"},
+    {
+        "artifacts",
+        "taxonomy",
+        "photos",
+        "sources",
+        "drawn",
+        "store",
+        "index",
+        "looks",
+        "counting",
+        "stages",
+        "forecast",
+    },
     {"vision"},
     {"pipeline", "export"},
     {"web"},

@@ -46,7 +46,7 @@ _PUBLISHED = {
         "share_high",
         "reason",
     ),
-    "series": ("numerator", "authors", "share", "share_low", "share_high"),
+    "series": ("numerator", "authors", "share", "share_low", "share_high", "posts", "distinct"),
     "lineage": ("garments", "authors", "of_parent", "of_child"),
 }
 
@@ -122,6 +122,8 @@ def _result(found: Results, table: str, k: int) -> pl.DataFrame:
             "share_low",
             "share_high",
             "suppressed",
+            "posts",
+            "distinct",
         )
         return publish(found.series, "series", k).select(columns).sort("trend_id", "window_start")
     return found.members.select("trend_id", "post_id", "window_start").sort("trend_id", "window_start", "post_id")

@@ -75,13 +75,16 @@ def _people(posts: pl.DataFrame, place: pl.DataFrame, end: date, copies: pl.Data
 def _blocks(
     trends: pl.DataFrame, shown: pl.DataFrame, people: pl.DataFrame, place: pl.DataFrame, length: int
 ) -> pl.DataFrame:
-    """Returns trend_id, window_start, numerator, denominator, authors and windows of every whole block."""
+    """Returns trend_id, window_start, numerator, denominator, authors, posts, distinct and windows of every whole block."""
     block = (pl.col("back") // length).alias("block")
     first = pl.col("who").sort_by("posted_at", "post_id").first().over("group", block)
     voiced = people.with_columns(voice=pl.when(pl.col("group").is_null()).then("who").otherwise(first))
     voices = shown.join(voiced.select("post_id", "voice"), on="post_id")
     counts = voices.group_by("trend_id", block).agg(
-        numerator=pl.col("voice").n_unique(), authors=pl.col("who").n_unique()
+        numerator=pl.col("voice").n_unique(),
+        authors=pl.col("who").n_unique(),
+        posts=pl.len(),
+        distinct=pl.col("group").is_null().sum() + pl.col("group").drop_nulls().n_unique(),
     )
     active = people.group_by(block).agg(denominator=pl.col("who").n_unique())
     blocks = place.group_by(block).agg(pl.col("window_start").min(), n=pl.len()).filter(pl.col("n") == length)
@@ -90,6 +93,6 @@ def _blocks(
     return rows.select(
         "trend_id",
         "window_start",
-        pl.col("numerator", "denominator", "authors").fill_null(0).cast(pl.Int64),
+        pl.col("numerator", "denominator", "authors", "posts", "distinct").fill_null(0).cast(pl.Int64),
         pl.lit(length, dtype=pl.Int32).alias("windows"),
     )

@@ -36,7 +36,8 @@ class Tally:
         active: (windows,) int64, unique authors.
         row_trend, row_post, row_window, row_author, row_voice: (rows,) int32, a row per trend and post in a window.
         post_author, post_window, post_at: per post of `posts`; int32, int32 (-1 none), microseconds since 1970.
-        series: trend_id, window_start, numerator, denominator, authors, share, share_low, share_high.
+        series: trend_id, window_start, numerator, denominator, authors, share, share_low, share_high, posts, and distinct:
+            posts of which copies of one photo are one.
         members: trend_id, post_id, window_start (null without a window).
         report: What was counted and what was not.
     """
@@ -156,23 +157,25 @@ def _grid(trend: Codes, window: Codes, who: Codes, shape: tuple[int, int]) -> ND
 def _series(
     trends: pl.Series,
     windows: Windows,
-    numerator: NDArray[np.int64],
-    authors: NDArray[np.int64],
+    grids: dict[str, NDArray[np.int64]],
     active: NDArray[np.int64],
 ) -> pl.DataFrame:
     count = len(windows.starts)
     below = np.tile(active, len(trends))
-    low, high = wilson(numerator.ravel(), below)
+    numerator = grids["numerator"].ravel()
+    low, high = wilson(numerator, below)
     return pl.DataFrame(
         {
             "trend_id": np.repeat(trends.to_numpy(), count),
             "window_start": pl.Series(list(windows.starts) * len(trends), dtype=pl.Date),
-            "numerator": numerator.ravel(),
+            "numerator": numerator,
             "denominator": below,
-            "authors": authors.ravel(),
-            "share": np.divide(numerator.ravel(), below, out=np.zeros(len(below)), where=below > 0),
+            "authors": grids["authors"].ravel(),
+            "share": np.divide(numerator, below, out=np.zeros(len(below)), where=below > 0),
             "share_low": low,
             "share_high": high,
+            "posts": grids["posts"].ravel(),
+            "distinct": grids["distinct"].ravel(),
         },
         schema_overrides={"trend_id": pl.String},
     )
@@ -212,7 +215,14 @@ def tally(
     trend = names.search_sorted(inside["trend_id"]).to_numpy().astype(np.int32)
     post, window = inside["post"].to_numpy().astype(np.int32), inside["window"].to_numpy().astype(np.int32)
     shape = (len(names), len(windows.starts))
-    numerator, authors = _grid(trend, window, local, shape), _grid(trend, window, who[post], shape)
+    photo = (pl.col("group").rank("dense") - 1 + len(rows)).fill_null(pl.col("post")).cast(pl.Int32)  # copies are one
+    counts = {
+        "numerator": local,
+        "authors": who[post],
+        "posts": post,
+        "distinct": inside.select(photo).to_series().to_numpy(),
+    }
+    grids = {name: _grid(trend, window, each.astype(np.int32), shape) for name, each in counts.items()}
     counted = {"posts": len(rows), "counted": int((windows.index >= 0).sum()), "copies": _collapsed(rows)}
     return Tally(
         windows=windows,
@@ -228,7 +238,7 @@ def tally(
         post_author=who,
         post_window=windows.index,
         post_at=rows["posted_at"].cast(pl.Datetime("us")).cast(pl.Int64).fill_null(0).to_numpy(),
-        series=_series(names, windows, numerator, authors, active),
+        series=_series(names, windows, grids, active),
         members=pairs.select("trend_id", "post_id", "window_start"),
         report=counted | windows.report,
     )

@@ -21,7 +21,7 @@ from trendloom.store import Workspace
 
 __all__ = ["COMPARED", "Mismatch", "Verified", "verify"]
 
-COMPARED = ("numerator", "denominator", "authors", "share", "share_low", "share_high")
+COMPARED = ("numerator", "denominator", "authors", "share", "share_low", "share_high", "posts", "distinct")
 _NEAR = 1e-9
 _EDGE = 1e-3  # of a prompt's cut: nearer garments are as they were stored, floating point decides them
 _Z = 1.959963984540054
@@ -229,6 +229,8 @@ def _count(posts: Sequence[_Post], *, people: int) -> dict[str, float]:
         "share": numerator / people if people else 0.0,
         "share_low": low,
         "share_high": high,
+        "posts": len(posts),
+        "distinct": sum(post.group is None for post in posts) + len(first),
     }
 
 

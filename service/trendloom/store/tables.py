@@ -85,6 +85,7 @@ RESULTS: dict[str, dict[str, pl.DataType]] = {
         "window_start": pl.Date(),
         **dict.fromkeys(("numerator", "denominator", "authors"), pl.Int64()),
         **_SHARE,
+        **dict.fromkeys(("posts", "distinct"), pl.Int64()),
         "run": _STR,
     },
     "trends": {

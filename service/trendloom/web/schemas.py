@@ -116,6 +116,8 @@ class Point(_Cell):
     share: Number = Field(None, description=_SHARE)
     share_low: Number = None
     share_high: Number = None
+    posts: Whole = Field(None, description="Posts that show it, as they came.")
+    distinct: Whole = Field(None, description="The same, copies of one photo being one.")
     windows: int = Field(1, description="Windows that are pooled here, so that enough people stand behind the row.")
 
 
