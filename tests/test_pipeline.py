@@ -256,6 +256,8 @@ def test_trend_columns_are_the_contract(home: Workspace, tmp_path: Path) -> None
         "share_low",
         "share_high",
         "suppressed",
+        "posts",
+        "distinct",
     ]
     export(home, "members", tmp_path / "m.csv")
     assert list(rows_of(tmp_path / "m.csv")[0]) == ["trend_id", "post_id", "window_start"]
