@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from trendloom.counting import tally
 from trendloom.stages import Study, benjamini_hochberg, judge
 from trendloom.stages.curves import Counts, Prior, expected_counts, fit, rise_column, season_columns, weekly
-from trendloom.stages.evidence import choose_spans, compare, count_spans, dispersion, upper_tail
+from trendloom.stages.evidence import choose_spans, compare, count_spans, dispersion, sizes_to_weights, upper_tail
 from trendloom.stages.stories import Retold, tell_once
 
 MONDAY = datetime(2023, 1, 2, tzinfo=UTC)
@@ -346,6 +346,20 @@ class TestOddDumps:
             for seed in range(6) for weeks in (20, 60, 110)
         ]  # fmt: skip
         assert sum(calls) <= 2
+
+
+class TestWeights:
+    @given(st.lists(st.floats(0, 40), min_size=1, max_size=50))
+    def test_their_mean_is_one(self, expected: list[float]) -> None:
+        found = sizes_to_weights(np.array(expected), level=0.001)
+        assert found.mean() == pytest.approx(1.0, abs=1e-4)
+        assert (found > 0).all()
+
+    def test_most_goes_where_a_rise_is_just_visible(self) -> None:
+        tiny, middling, huge = sizes_to_weights(np.repeat([1.0, 4.0, 12.0], 50), level=0.001)[[0, 50, 100]]
+        assert middling > 2
+        assert tiny < 0.1
+        assert huge < 0.1
 
 
 class TestCurves:

@@ -22,6 +22,7 @@ __all__ = [
     "compare",
     "count_spans",
     "dispersion",
+    "sizes_to_weights",
     "upper_tail",
 ]
 
@@ -193,6 +194,26 @@ def benjamini_hochberg(p: Floats) -> Floats:
     out = np.empty_like(p)
     out[order] = np.minimum(q, 1.0)
     return out
+
+
+def sizes_to_weights(expected: Floats, *, level: float) -> Floats:
+    """Returns weights of mean 1 for p-values, best where effects of `expected` standard deviations are looked for.
+
+    Where an effect could hardly be seen, or could not be missed, a test needs little of the level at which tests pass.
+    The weights rest on sizes alone, so that p-values over them control false discoveries as before (Genovese, Roeder and
+    Wasserman 2006, Biometrika 93:509; Roeder and Wasserman 2009, Stat. Sci. 24:398, equation 5).
+    """
+    if not len(expected):
+        return expected.copy()
+    size = np.maximum(expected, 0.1)
+    low, high = -100.0, 100.0
+    for _ in range(60):
+        middle = (low + high) / 2
+        wide = upper_tail(size / 2 + middle / size).mean() > level
+        low, high = (middle, high) if wide else (low, middle)
+    found = upper_tail(size / 2 + low / size)
+    weights: Floats = np.maximum(found / found.mean(), 1e-6)
+    return weights
 
 
 def upper_tail(z: Floats) -> Floats:

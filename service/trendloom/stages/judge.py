@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from trendloom.stages.bench import Bench
 from trendloom.stages.counted import Counted
-from trendloom.stages.evidence import Evidence, Spans, benjamini_hochberg, upper_tail
+from trendloom.stages.evidence import Evidence, Spans, benjamini_hochberg, sizes_to_weights, upper_tail
 from trendloom.stages.rises import Rise, Rises
 from trendloom.stages.rows import Loud, trend_rows
 from trendloom.stages.stories import Retold, tell_once
@@ -26,6 +26,7 @@ _MIN_PEOPLE = 20  # in the last span, to be called
 _MIN_EVENTS = 25  # people in all spans, to be tested; chosen by the total alone, which says nothing about growth
 _Q = 0.1
 _ODDS = 2.0  # log weight of a rise against a strong season of the trend's own
+_PASSING = 3  # tests that usually pass: the weights are best at the level that so many give
 _LEAST_RISE = 0.2  # log growth
 _LOUDEST = 10
 _BURST_LEAD = 0.5  # evidence by which a burst must beat a rise
@@ -129,8 +130,10 @@ def _tested(bench: Bench, rises: Rises | None) -> tuple[Floats, Floats, NDArray[
     up, down, tested = np.ones(bench.count), np.ones(bench.count), np.zeros(bench.count, dtype=np.bool_)
     if rises:
         tested = rises.people >= _MIN_EVENTS
-        up[tested] = benjamini_hochberg(upper_tail(rises.up.z[tested]))
-        down[tested] = benjamini_hochberg(upper_tail(-rises.down.z[tested]))
+        level = _Q * _PASSING / max(int(tested.sum()), _PASSING)
+        weight = sizes_to_weights(rises.expected[tested], level=level)
+        up[tested] = benjamini_hochberg(np.minimum(upper_tail(rises.up.z[tested]) / weight, 1.0))
+        down[tested] = benjamini_hochberg(np.minimum(upper_tail(-rises.down.z[tested]) / weight, 1.0))
     return up, down, tested
 
 

@@ -45,6 +45,7 @@ _ODD, _RARE = (
 )  # log odds of a strong season, and of a rise or fall at one of four times, while scales are learned
 _FREE = 25.0  # variance of a rise that may be any
 _RISE, _SPREAD = 0.8, 0.6  # mean and standard deviation of the log of a rise, where it is weighed against a season
+_MIDDLE = 2.0  # widths from the middle of an ordinary new rise to the last window
 _INSIDE = 0.5  # share of its posts that makes a trend one of a type
 _LOOKED_AT = 1.5  # evidence from which a rise is weighed against a season
 _BACK = {"week": (-4, 0, 3, 6, 9, 12, 15, 18, 22, 26, 32, 40), "month": (-1, 0, 1, 2, 3, 4, 6, 9)}
@@ -87,6 +88,7 @@ class Rises:
         up: The best rise of each trend.
         down: The best fall.
         people: (trends,) people, once a season.
+        expected: (trends,) the evidence that an ordinary rise within the last months would have, standard deviations.
         scales: Standard deviations that were learned: of seasons, of own seasons, of drifts.
     """
 
@@ -105,6 +107,7 @@ class Rises:
         self._type = _types(tally)
         self.scales = self._learn()
         self._prior = self._priors(self.scales, np.arange(len(tally.trends)))
+        self.expected: Floats = _RISE * np.sqrt(self._information())
         self.up, self.down = self._judge()
 
     def _weekly(self, rows: NDArray[np.bool_]) -> Counts:
@@ -150,6 +153,16 @@ class Rises:
                 moved = fit(counts, columns, prior.and_one(sign * _RISE, _SPREAD**2)).marginal
                 found = np.logaddexp(found, moved + _RARE)
         return float(found.sum())
+
+    def _information(self) -> Floats:
+        """Returns the information (trends,) about a rise in the middle of the last months, from sizes alone."""
+        middle = float(self._backs[np.abs(self._backs - _MIDDLE * self._width).argmin()])
+        rise = rise_column(self._windows, middle, self._width)[:, 0]
+        exposure = self._counts.exposure
+        total = np.maximum(exposure.sum(axis=0), 1e-9)
+        spread = (rise**2 @ exposure) / total - ((rise @ exposure) / total) ** 2
+        found: Floats = np.clip(self._counts.by_stratum @ spread, 0, None)
+        return found
 
     def _judge(self) -> tuple[Rise, Rise]:
         up, down = self._best(self._counts, self._prior)
