@@ -17,6 +17,7 @@ _RISES = 1.645  # evidence that the rest of a trend needs to rise on its own
 _AS_MUCH = 0.5  # ... and its log growth, as a part of the whole trend's
 _APART = 2.0  # evidence that a part rises faster than the rest
 _LEADS, _ECHO = 0.3, 1 / 3  # a part with so much of the whole has echoes, in parts that are so much smaller
+_TELLS, _NEARLY_ALL = 0.5, 0.85  # shares of a trend: a part that can tell it, parts beside which nothing is left
 _BLOCK = 8192  # posts at once, 32 kB a trend
 
 
@@ -52,6 +53,14 @@ def _common(trends: Ints, row_trend: Ints, row_post: Ints, posts: int) -> Ints:
     return common
 
 
+def _in_pieces(trend: int, parts: Ints, shared: Ints, row_trend: Ints, row_post: Ints) -> bool:
+    """Returns whether a trend is nearly all in its parts while none of them is most of it."""
+    its = np.unique(row_post[row_trend == trend])
+    if shared.max() >= _TELLS * len(its):
+        return False
+    return len(np.intersect1d(row_post[np.isin(row_trend, parts)], its)) >= _NEARLY_ALL * len(its)
+
+
 def tell_once(
     called: Ints,
     row_trend: Ints,
@@ -65,7 +74,8 @@ def tell_once(
 
     A trend that no longer rises without its rising parts is told by the strongest of them; a part that does not rise
     faster than the rest of a rising whole is told by the whole. Where one part makes the whole rise, its much smaller
-    siblings are its echoes (garments of the look that were tagged otherwise).
+    siblings are its echoes (garments of the look that were tagged otherwise). Where the rise lies in several parts that
+    are nearly all of the trend, none of them most of it, these are pieces of it and stand beneath it.
 
     Args:
         called: Rising trends.
@@ -89,12 +99,21 @@ def tell_once(
             continue
         rest, all_of_it = without(int(called[broad]), called[parts]), whole(int(called[broad]))
         if rest.z < _RISES or rest.log_growth < _AS_MUCH * all_of_it.log_growth:
+            if _in_pieces(int(called[broad]), called[parts], common[parts, broad], row_trend, row_post):
+                for part in parts:  # several pieces of one story, none of which is most of it
+                    under.setdefault(int(called[part]), int(called[broad]))
+                continue
             best = max(parts, key=lambda i: (whole(int(called[i])).z, -rank[i]))
             under[int(called[broad])] = int(called[best])
             if common[best, broad] >= _LEADS * size[broad]:
                 echoes = parts[size[parts] <= _ECHO * size[best]]
+                top = _root(int(called[best]), under)
                 under.update(
-                    {int(called[echo]): int(called[best]) for echo in echoes if int(called[echo]) not in under}
+                    {
+                        int(called[echo]): top
+                        for echo in echoes
+                        if int(called[echo]) not in under and called[echo] != top
+                    }
                 )
             continue
         for part in parts:
