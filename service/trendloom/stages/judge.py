@@ -125,7 +125,7 @@ def _tested(bench: Bench, rises: Rises | None) -> tuple[Floats, Floats, NDArray[
     """Returns the q-values of rises and of falls, 1 where nothing was tested, and what was.
 
     The best of a dozen overlapping times has about twice the tail of a normal variable (6,600 trends of 18 dumps without
-    any rise); what else is asked of a call takes off as much: 5 of 52 such dumps had one at q .1.
+    any rise); what else is asked of a call takes off as much: 6 of 60 dumps of 60 weeks had one at q .1.
     """
     up, down, tested = np.ones(bench.count), np.ones(bench.count), np.zeros(bench.count, dtype=np.bool_)
     if rises:
