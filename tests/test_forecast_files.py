@@ -88,7 +88,7 @@ def test_treatments_reach_stderr_and_the_report(tmp_path: Path, capsys: pytest.C
     path = write(tmp_path / "series.csv", Table(header=given.header, rows=rows, lines=[]))
     assert run("forecast", path, "--horizon", 4, "--output", tmp_path / "out.csv") == 0
     said = capsys.readouterr().err
-    for what in ("1 cells with text", "1 rows not in order of date", "1 dates left out"):
+    for what in ("cells with text: 1", "rows not in order of date: 1", "dates left out: 1"):
         assert what in said
     told = report(tmp_path / "out.csv")
     assert told["treated"] == {

@@ -52,7 +52,7 @@ def forecast(
         series, output, horizon=horizon, signal=signal, quantiles=_levels(quantiles), explain=explain, seed=seed
     )
     for what, count in found.treated.items():
-        err.print(f"{count:,} {what}", highlight=False, markup=False)
+        err.print(f"{what}: {count:,}", highlight=False, markup=False)
     done = len(found.models) - len(found.reasons)
     err.print(f"{done:,} of {len(found.models):,} series forecast, written to {output}", highlight=False, markup=False)
     for name, reason in list(found.reasons.items())[:_SHOWN]:
@@ -135,7 +135,7 @@ def ledger(
         typer.echo(rows.write_csv(), nl=False)
     elif rows.is_empty():
         issued = book.frozen(home)["run"].n_unique()
-        out.print(f"{issued} forecasts issued, none of their windows has passed yet", highlight=False, markup=False)
+        out.print(f"forecasts issued: {issued}; none of their windows has passed yet", highlight=False, markup=False)
     else:
         out.print(_passed(rows))
 
