@@ -55,6 +55,12 @@ def flat(weeks: int, share: float) -> NDArray[np.float64]:
     return np.full(weeks, share)
 
 
+def step(weeks: int, before: float, after: float, *, at: int = 84) -> NDArray[np.float64]:
+    share = flat(weeks, before)
+    share[at:] = after
+    return share
+
+
 def stages_of(found: Study) -> dict[str, str]:
     return dict(found.trends.select("trend_id", "stage").iter_rows())
 
@@ -174,8 +180,7 @@ class TestFalseDiscovery:
 class TestStages:
     def test_rise_is_emerging_and_rows_say_why(self) -> None:
         weeks = 100
-        rise = flat(weeks, 0.02)
-        rise[84:] = 0.07
+        rise = step(weeks, 0.02, 0.07)
         found = study(*dump(weeks, 200, background(weeks) | {"new": rise}))
         assert stages_of(found)["new"] == "emerging"
         assert [s for s in stages_of(found).values() if s in CALLS] == ["emerging"]
@@ -190,8 +195,7 @@ class TestStages:
 
     def test_plateau_after_an_old_rise_is_rising(self) -> None:
         weeks = 110
-        rise = flat(weeks, 0.015)
-        rise[70:] = 0.06
+        rise = step(weeks, 0.015, 0.06, at=70)
         assert stages_of(study(*dump(weeks, 200, background(weeks) | {"plateau": rise})))["plateau"] == "rising"
 
     def test_season_and_fall(self) -> None:
@@ -241,8 +245,7 @@ class TestStages:
 
     def test_one_story_is_one_row(self) -> None:
         weeks = 100
-        rise = flat(weeks, 0.01)
-        rise[84:] = 0.06
+        rise = step(weeks, 0.01, 0.06)
         table, shown = dump(weeks, 200, background(weeks) | {"red shirts": rise, "blue shirts": flat(weeks, 0.02)})
         kind = (
             shown.filter(pl.col("trend_id").str.ends_with("shirts"))
@@ -255,8 +258,7 @@ class TestStages:
 
     def test_a_story_in_pieces_is_told_whole(self) -> None:
         weeks = 100
-        rise = flat(weeks, 0.015)
-        rise[84:] = 0.09
+        rise = step(weeks, 0.015, 0.09)
         table, shown = dump(weeks, 200, background(weeks) | {"black dresses": rise})
         story = shown.filter(pl.col("trend_id") == "black dresses")
         pieces = [
@@ -271,8 +273,7 @@ class TestStages:
 
     def test_small_pieces_of_a_story_are_beneath_it(self) -> None:
         weeks = 100
-        rise = flat(weeks, 0.01)
-        rise[84:] = 0.06
+        rise = step(weeks, 0.01, 0.06)
         table, shown = dump(weeks, 200, background(weeks) | {"red shirts": rise})
         story = shown.filter(pl.col("trend_id") == "red shirts")
         piece = story.filter(pl.int_range(pl.len()) % 12 == 0).with_columns(trend_id=pl.lit("red shirts (2)"))
@@ -292,8 +293,7 @@ class TestStages:
 
     def test_order_of_posts_changes_nothing(self) -> None:
         weeks = 70
-        rise = flat(weeks, 0.02)
-        rise[60:] = 0.08
+        rise = step(weeks, 0.02, 0.08, at=60)
         table, shown = dump(weeks, 100, background(weeks) | {"new": rise})
         again = study(table.sample(fraction=1, shuffle=True, seed=1), shown.sample(fraction=1, shuffle=True, seed=2))
         assert study(table, shown).trends.equals(again.trends)

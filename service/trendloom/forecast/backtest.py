@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from trendloom.errors import ConfigError, NotEnoughData
 from trendloom.forecast.forecasting import Forecasts, forecast
-from trendloom.forecast.metrics import Floats64, coverage, mase, scale_of, season_error, smape, three_class
+from trendloom.forecast.metrics import Floats64, coverage, known_mean, mase, scale_of, season_error, smape, three_class
 from trendloom.forecast.panel import Panel
 
 __all__ = ["MEASURES", "Backtest", "Replay", "Score", "backtest"]
@@ -123,7 +123,7 @@ def backtest(
             for model in models
         },
         seconds={model: float(np.mean([r.seconds[model] for r in replays])) for model in models},
-        by_series=_over([r.measures["trendloom"]["mase"] for r in replays]),
+        by_series=known_mean(np.stack([r.measures["trendloom"]["mase"] for r in replays])),
     )
 
 
@@ -179,16 +179,8 @@ def _measures(truth: Floats64, point: Floats64, bands: Floats64, history: Floats
     }
 
 
-def _over(values: list[Floats64]) -> Floats64:
-    """Returns the mean over origins of each series, NaN where it has none."""
-    stacked = np.stack(values)
-    known = np.isfinite(stacked)
-    count = known.sum(axis=0)
-    return np.where(count > 0, np.where(known, stacked, 0).sum(axis=0) / np.maximum(count, 1), np.nan)
-
-
 def _score(values: list[Floats64], chance: np.random.Generator) -> Score:
-    each = _over(values)
+    each = known_mean(np.stack(values))  # over origins
     each = each[np.isfinite(each)]
     if not len(each):
         return Score(mean=float("nan"), low=float("nan"), high=float("nan"))

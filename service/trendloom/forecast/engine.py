@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -247,8 +247,8 @@ def _unusual() -> Floats64:
 
 def _columns(part: Parts, columns: NDArray[np.int64]) -> Parts:
     """Returns the parts of some of the series."""
-    return Parts(
-        shape=part.shape,
+    return replace(
+        part,
         season=part.season[:, columns],
         past=part.past[:, columns],
         levels=part.levels[:, columns],

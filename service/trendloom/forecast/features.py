@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from trendloom.forecast.calendar import WEEKS_A_YEAR, Rhythm
-from trendloom.forecast.metrics import Floats64, scale_of
+from trendloom.forecast.metrics import Floats64, mean_or_zero, scale_of
 from trendloom.forecast.structural import HALF_LIVES, Parts
 
 __all__ = ["Sight", "groups_of", "look", "unit_of"]
@@ -61,8 +61,7 @@ def groups_of(names: Sequence[str]) -> list[NDArray[np.int64]]:
 def unit_of(history: Floats64, season: int) -> Floats64:
     """Returns the unit of errors for each series, (n,): its mean seasonal difference, or a share of its mean without one."""
     scale = scale_of(history, season)
-    count = np.isfinite(history).sum(axis=0)
-    mean = np.nan_to_num(history).sum(axis=0) / np.maximum(count, 1)
+    mean = mean_or_zero(history)
     return np.where(scale > 0.02 * mean, scale, np.maximum(0.1 * mean, 1e-12))
 
 
@@ -172,8 +171,7 @@ def _mean(values: Floats64) -> float:
 def _year_on_year(values: Floats64, periods: int, year: int) -> Floats64:
     if len(values) < year + periods:
         return np.full(values.shape[1], np.nan)
-    known = np.isfinite(values)
-    floor = _FLOOR * np.where(known, values, 0).sum(axis=0) / np.maximum(known.sum(axis=0), 1) + 1e-12
+    floor = _FLOOR * mean_or_zero(values) + 1e-12
     now = values[-periods:].mean(axis=0) + floor
     then = values[-year - periods : -year].mean(axis=0) + floor
     return np.asarray(np.log(now / then))

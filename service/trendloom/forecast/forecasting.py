@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -220,20 +220,17 @@ def _grown(ready: Prepared, grid: Grid) -> NDArray[np.bool_]:
 
 
 def _only(grid: Grid, columns: NDArray[np.bool_]) -> Grid:
-    return Grid(
+    return replace(
+        grid,
         values=grid.values[:, columns],
         signal=None if grid.signal is None else grid.signal[:, columns],
-        position=grid.position,
         groups=[codes[columns] for codes in grid.groups],
-        rhythm=grid.rhythm,
-        horizon=grid.horizon,
-        seed=grid.seed,
     )
 
 
 def _best(grid: Grid, facts: dict[str, object]) -> tuple[Engine, Combined]:
     """Returns the engine and its combination, with the signal if that was better at earlier origins."""
-    bare = Engine(_without(grid))
+    bare = Engine(replace(grid, signal=None))
     plain = combine(bare, len(grid.values))
     error = rehearsed_error(bare, plain)
     _tell(facts, bare, plain, error)
@@ -253,18 +250,6 @@ def _best(grid: Grid, facts: dict[str, object]) -> tuple[Engine, Combined]:
         return bare, plain
     _tell(facts, led, leading, with_signal)
     return led, leading
-
-
-def _without(grid: Grid) -> Grid:
-    return Grid(
-        values=grid.values,
-        signal=None,
-        position=grid.position,
-        groups=grid.groups,
-        rhythm=grid.rhythm,
-        horizon=grid.horizon,
-        seed=grid.seed,
-    )
 
 
 def _tell(facts: dict[str, object], engine: Engine, found: Combined, error: dict[str, float]) -> None:

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from trendloom.forecast.calendar import Rhythm
-from trendloom.forecast.metrics import Floats64
+from trendloom.forecast.metrics import Floats64, mean_or_zero
 
 __all__ = ["seasonal_naive", "smoothing", "theta", "young"]
 
@@ -44,15 +44,10 @@ def theta(history: Floats64, ahead: int, rhythm: Rhythm) -> Floats64:
 
 def _profile(history: Floats64, season: int) -> tuple[Floats64, Floats64]:
     """Returns the mean of each place in the season less the mean, (season, n), and the series without it."""
-    mean = _plain_mean(history)
-    profile = np.stack([_plain_mean(history[place::season]) for place in range(season)]) - mean
+    mean = mean_or_zero(history)
+    profile = np.stack([mean_or_zero(history[place::season]) for place in range(season)]) - mean
     profile = np.nan_to_num(profile)
     return profile, history - profile[np.arange(len(history)) % season]
-
-
-def _plain_mean(values: Floats64) -> Floats64:
-    known = np.isfinite(values)
-    return np.asarray(np.where(known, values, 0.0).sum(axis=0) / np.maximum(known.sum(axis=0), 1))
 
 
 def _weighted(weights: NDArray[np.floating], values: Floats64) -> Floats64:
@@ -75,7 +70,7 @@ def young(
         rhythm: The rhythm.
         profile: Pooled season of past (t,) and coming (ahead,) periods as deviations of the root relative to the mean.
     """
-    mean = np.maximum(_plain_mean(history), 1e-12)
+    mean = np.maximum(mean_or_zero(history), 1e-12)
     roots: NDArray[np.float64] = np.sqrt(np.maximum(history, 0.0) / mean)
     past, coming = profile if profile is not None else (np.zeros(len(history)), np.zeros(ahead))
     rest = roots - past[:, None]

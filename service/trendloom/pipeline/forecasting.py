@@ -13,6 +13,7 @@ import numpy as np
 
 from trendloom.errors import InputError
 from trendloom.forecast import Backtest, Forecasts, Panel, Table, align, backtest, forecast, page, read_panel
+from trendloom.pipeline.output import whole
 
 __all__ = ["backtest_file", "forecast_file", "load_panel", "report_path", "write_long", "write_wide"]
 
@@ -36,7 +37,10 @@ def load_panel(path: Path) -> Panel:
         raise InputError(f"expected a CSV file of series at {path}, found none") from exc
     except (OSError, UnicodeDecodeError, csv.Error) as exc:
         raise InputError(f"{path.name} cannot be read as CSV in UTF-8 ({exc})") from exc
-    return read_panel(Table(header=header, rows=rows, lines=lines))
+    try:
+        return read_panel(Table(header=header, rows=rows, lines=lines))
+    except InputError as exc:
+        raise InputError(f"{path.name}: {exc}") from exc
 
 
 def report_path(output: Path) -> Path:
@@ -74,7 +78,8 @@ def forecast_file(
         else:
             write_wide(found, panel, output)
         report = report_of(found, panel, missed=missed, explain=explain)
-        report_path(output).write_text(json.dumps(report, indent=1, allow_nan=False) + "\n", encoding="utf-8")
+        with whole(report_path(output)) as part:
+            part.write_text(json.dumps(report, indent=1, allow_nan=False) + "\n", encoding="utf-8")
     except OSError as exc:
         raise InputError(
             f"{output.name} cannot be written ({exc.strerror}): name a file in a folder that is there"
@@ -102,7 +107,8 @@ def backtest_file(
     found = backtest(panel, horizon, origins=origins, signal=lead, seed=seed, clock=time.process_time)
     if picture is not None:
         try:
-            picture.write_text(page(panel, found), encoding="utf-8")
+            with whole(picture) as part:
+                part.write_text(page(panel, found), encoding="utf-8")
         except OSError as exc:
             raise InputError(
                 f"{picture.name} cannot be written ({exc.strerror}): name a file in a folder that is there"
@@ -121,7 +127,7 @@ def _written(found: Forecasts, panel: Panel) -> list[str]:
 
 def write_wide(found: Forecasts, panel: Panel, output: Path) -> None:
     """Writes header and columns of the input, a row per coming date, each value the median; no forecast is an empty cell."""
-    with output.open("w", encoding="utf-8", newline="") as file:
+    with whole(output) as part, part.open("w", encoding="utf-8", newline="") as file:
         writer = csv.writer(file, lineterminator="\n")
         writer.writerow([panel.date_name, *panel.names])
         for day, row in zip(_written(found, panel), found.point.tolist(), strict=True):
@@ -131,7 +137,7 @@ def write_wide(found: Forecasts, panel: Panel, output: Path) -> None:
 def write_long(found: Forecasts, panel: Panel, output: Path) -> None:
     """Writes a row per series, date and quantile; series without a forecast have rows with an empty value."""
     days = _written(found, panel)
-    with output.open("w", encoding="utf-8", newline="") as file:
+    with whole(output) as part, part.open("w", encoding="utf-8", newline="") as file:
         writer = csv.writer(file, lineterminator="\n")
         writer.writerow(["series", "date", "quantile", "value"])
         for i, name in enumerate(panel.names):
@@ -165,7 +171,7 @@ def report_of(
             name: {"model": model, **found.explained.get(name, {})}
             for name, model in zip(panel.names, found.models, strict=True)
         }
-    return _plain(report)  # type: ignore[return-value]  # a mapping stays one
+    return {name: _plain(value) for name, value in report.items()}
 
 
 def _plain(value: object) -> object:

@@ -14,6 +14,7 @@ import polars as pl
 
 from trendloom.errors import NotEnoughData, StoreError
 from trendloom.forecast import Forecasts, Panel, forecast, panel_of
+from trendloom.pipeline.output import whole
 from trendloom.store import Workspace
 
 __all__ = ["ENTRY", "frozen", "issue", "ledger"]
@@ -55,11 +56,10 @@ def issue(home: Workspace, *, seed: int = 0) -> int:
     panel = panel_of_trends(home.result("series"))
     found = forecast(panel, _AHEAD[str(facts["window"])], quantiles=_LEVELS, seed=seed)
     rows = _entries(home, found, panel, issued=facts["now"], run=run)
-    part = path.with_suffix(".part")
     try:
         path.parent.mkdir(exist_ok=True)
-        rows.write_parquet(part)
-        part.replace(path)
+        with whole(path) as part:
+            rows.write_parquet(part)
     except OSError as exc:
         raise StoreError(f"the ledger of {home.root} cannot be written ({exc.strerror})") from exc
     return rows["trend_id"].n_unique()
@@ -105,7 +105,7 @@ def _entries(home: Workspace, found: Forecasts, panel: Panel, *, issued: date | 
 
 def frozen(home: Workspace) -> pl.DataFrame:
     """Returns every row of every forecast that was issued, the oldest first."""
-    paths = sorted((home.root / _FOLDER).glob("*.parquet"))
+    paths = sorted((home.root / _FOLDER).glob("[!.]*.parquet"))
     return pl.concat([_read(path) for path in paths]).sort("issued", "run") if paths else pl.DataFrame(schema=ENTRY)
 
 

@@ -5,14 +5,15 @@ from __future__ import annotations
 import hashlib
 import json
 import shutil
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 
 import polars as pl
 
 from trendloom.errors import InputError
 
-__all__ = ["ENDINGS", "PartWriter", "check_ending", "escape_formulas", "write_table"]
+__all__ = ["ENDINGS", "PartWriter", "check_ending", "escape_formulas", "whole", "write_table"]
 
 ENDINGS = (".parquet", ".csv", ".jsonl")
 _XLSX_ROWS = 1_048_575
@@ -37,35 +38,47 @@ def escape_formulas(rows: pl.LazyFrame) -> pl.LazyFrame:
     return rows.with_columns(risky) if risky else rows
 
 
+@contextmanager
+def whole(path: Path) -> Iterator[Path]:
+    """Yields a name beside `path` to write to; `path` is then that file, or as it was where the block fails."""
+    part = path.with_name(f".{path.name}.part{path.suffix}")
+    try:
+        yield part
+        part.replace(path)
+    finally:
+        part.unlink(missing_ok=True)
+
+
 def write_table(rows: pl.LazyFrame, path: Path) -> None:
     """Writes rows to a .parquet, .csv, .jsonl or .xlsx file; the file is whole or not there.
 
     Raises:
         InputError: Another ending, or the file cannot be written.
     """
-    part = path.with_name(f".{path.name}.part{path.suffix}")
     try:
-        match path.suffix.lower():
-            case ".parquet":
-                rows.sink_parquet(part)
-            case ".csv":
-                escape_formulas(_flat(rows)).sink_csv(part)
-            case ".jsonl":
-                rows.sink_ndjson(part)
-            case ".xlsx":
-                table = escape_formulas(_flat(rows)).collect()
-                if table.height > _XLSX_ROWS:
-                    raise InputError(
-                        f"an .xlsx sheet holds {_XLSX_ROWS:,} rows, this table has {table.height:,}: write .csv or .parquet"
-                    )
-                table.write_excel(part)
-            case other:
-                raise InputError(f"expected a file ending in .parquet, .csv, .jsonl or .xlsx, got {other!r}")
-        part.replace(path)
+        with whole(path) as part:
+            _write(rows, part)
     except (OSError, pl.exceptions.ComputeError) as exc:
         raise InputError(f"{path} cannot be written ({exc})") from exc
-    finally:
-        part.unlink(missing_ok=True)
+
+
+def _write(rows: pl.LazyFrame, path: Path) -> None:
+    match path.suffix.lower():
+        case ".parquet":
+            rows.sink_parquet(path)
+        case ".csv":
+            escape_formulas(_flat(rows)).sink_csv(path)
+        case ".jsonl":
+            rows.sink_ndjson(path)
+        case ".xlsx":
+            table = escape_formulas(_flat(rows)).collect()
+            if table.height > _XLSX_ROWS:
+                raise InputError(
+                    f"an .xlsx sheet holds {_XLSX_ROWS:,} rows, this table has {table.height:,}: write .csv or .parquet"
+                )
+            table.write_excel(path)
+        case other:
+            raise InputError(f"expected a file ending in .parquet, .csv, .jsonl or .xlsx, got {other!r}")
 
 
 def _flat(rows: pl.LazyFrame) -> pl.LazyFrame:

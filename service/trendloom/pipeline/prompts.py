@@ -25,7 +25,6 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
 
 import numpy as np
 import polars as pl
@@ -33,10 +32,12 @@ from numpy.typing import NDArray
 
 from trendloom.artifacts import ModelCard
 from trendloom.errors import InputError, StoreError
+from trendloom.pipeline.output import whole
 from trendloom.store import Workspace
-from trendloom.taxonomy import Group, Taxonomy
-from trendloom.types import Encoder, Floats
+from trendloom.taxonomy import Group
+from trendloom.types import Floats
 from trendloom.vision.labels import refuse_labels
+from trendloom.vision.layers import Worded
 from trendloom.vision.scores import mean_vectors, softmax
 from trendloom.vision.tagger import prompt_vectors
 
@@ -61,17 +62,6 @@ _FILLING = {
 _LONGEST = 120  # characters of a prompt
 _MOST = 50  # prompts of a workspace
 _BLOCK = 50_000  # garments at once
-
-
-class _Model(Protocol):
-    """What a prompt is made with."""
-
-    @property
-    def card(self) -> ModelCard: ...
-    @property
-    def encoder(self) -> Encoder: ...
-    @property
-    def taxonomy(self) -> Taxonomy: ...
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -127,7 +117,7 @@ class Prompt:
         return found
 
 
-def define(text: str, model: _Model) -> Prompt:
+def define(text: str, model: Worded) -> Prompt:
     """Returns the trend that a text stands for.
 
     Raises:
@@ -230,19 +220,19 @@ def _known(group: Group, places: Sequence[int], card: ModelCard, vectors: Floats
     return Factor(asks=asks, scale=scale, targets=len(set(places)), vectors=vectors[[*dict.fromkeys(places), *rest]])
 
 
-def _phrase_vector(phrase: str, group: Group, model: _Model) -> Floats:
+def _phrase_vector(phrase: str, group: Group, model: Worded) -> Floats:
     templates = model.card.calibration.tags[group.name].templates or group.templates
     row: Floats = mean_vectors(model.encoder, [[template.replace("{}", phrase) for template in templates]])
     return row
 
 
-def _phrase(phrase: str, group: Group, model: _Model, vectors: Mapping[str, Floats]) -> Factor:
+def _phrase(phrase: str, group: Group, model: Worded, vectors: Mapping[str, Floats]) -> Factor:
     rows = np.concatenate([_phrase_vector(phrase, group, model), vectors[group.name]])
     scale = model.card.calibration.tags[group.name].scale
     return Factor(asks=f"{phrase!r} among the values of {group.name}", scale=scale, targets=1, vectors=rows)
 
 
-def _nearest(phrase: str, groups: Sequence[Group], model: _Model, vectors: Mapping[str, Floats]) -> Group:
+def _nearest(phrase: str, groups: Sequence[Group], model: Worded, vectors: Mapping[str, Floats]) -> Group:
     """Returns the group with the three values nearest to a phrase."""
     near = [np.sort(vectors[g.name][: len(g.values)] @ _phrase_vector(phrase, g, model)[0])[-3:].mean() for g in groups]
     return groups[int(np.argmax(near))]
@@ -255,7 +245,7 @@ def _path(workspace: Workspace, trend_id: str) -> Path:
     return workspace.root / _FOLDER / f"{hashlib.blake2b(trend_id.encode(), digest_size=8).hexdigest()}.json"
 
 
-def add_prompt(workspace: Workspace, text: str, model: _Model) -> tuple[Prompt, bool]:
+def add_prompt(workspace: Workspace, text: str, model: Worded) -> tuple[Prompt, bool]:
     """Returns the trend of a text, stored in the workspace, and whether it is new; those of another model are made again.
 
     Raises:
@@ -293,9 +283,8 @@ def _save(path: Path, prompt: Prompt) -> None:
     }
     try:
         path.parent.mkdir(exist_ok=True)
-        part = path.with_suffix(".part")
-        part.write_text(json.dumps(fields, ensure_ascii=False, indent=1), encoding="utf-8")
-        part.replace(path)
+        with whole(path) as part:
+            part.write_text(json.dumps(fields, ensure_ascii=False, indent=1), encoding="utf-8")
     except OSError as exc:
         raise StoreError(f"the prompt cannot be written ({exc.strerror}): is the workspace yours to write?") from exc
 
@@ -307,7 +296,7 @@ def load_prompts(workspace: Workspace) -> list[Prompt]:
         StoreError: One is damaged.
     """
     found = []
-    for path in sorted((workspace.root / _FOLDER).glob("*.json")):
+    for path in sorted((workspace.root / _FOLDER).glob("[!.]*.json")):
         try:
             fields = json.loads(path.read_text(encoding="utf-8"))
             factors = tuple(

@@ -15,6 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 __all__ = [
+    "REACH",
+    "WIDTH",
     "Counts",
     "Fit",
     "Prior",
@@ -28,6 +30,9 @@ __all__ = [
 
 Ints = NDArray[np.int64]
 Floats = NDArray[np.float64]
+
+WIDTH = {"week": 4.0, "month": 1.0}  # of a logistic rise, in windows: from 12 % to 88 % done in four of them
+REACH = {"week": 6, "month": 1}  # windows on either side that are one season of a person
 
 _STEPS = 25
 _HALVINGS = 4

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import date
 
 import numpy as np
@@ -73,67 +73,97 @@ def judge(tally: Counted, names: pl.DataFrame) -> Study:
     """
     bench = Bench(tally)
     shown = bench.evidence(bench.shown)
-    rises = Rises(tally, bench.phi) if bench.windows >= _MIN_WINDOWS[tally.windows.step] else None
-    up, down, tested = _tested(bench, rises)
-    called = np.flatnonzero(_rising(rises, up, tested) & (shown.now >= _MIN_PEOPLE)) if rises else np.zeros(0, np.int64)
-    under = _stories(bench, rises, called) if rises else {}
-    seasonal = _seasonal(bench)
     stage = np.full(bench.count, "steady", dtype=object)
-    stage[seasonal] = "seasonal"
-    if rises:
-        stage[tested & (down <= _Q) & (rises.down.odds >= _ODDS) & (shown.high < 1)] = "fading"
-    told = np.array([trend for trend in called.tolist() if trend not in under], dtype=np.int64)
-    z = rises.up.z if rises else np.zeros(bench.count)
-    since = {trend: int(rises.up.begun[trend]) for trend in called.tolist()} if rises else {}
-    rising = np.isin(np.arange(bench.count), called)
-    under |= _pieces(bench, told, np.flatnonzero(~rising & (z > 0)))
-    new = bench.windows - _NEW[tally.windows.step]
-    burst = _bursts(rises, tested) if rises else {}
-    turned = dict(zip(told.tolist(), rises.turned(told).tolist(), strict=True)) if rises else {}
-    for trend in called.tolist():
-        stage[trend] = (
-            "steady" if trend in under
-            else "burst" if trend in burst
-            else "peaking" if turned.get(trend)
-            else "emerging" if since[trend] >= new
-            else "rising"
-        )  # fmt: skip
-    for trend in set(burst) - set(called.tolist()) - set(under):
-        stage[trend] = "burst"
-    grown = _grown(shown, rises, told)
+    stage[_seasonal(bench)] = "seasonal"
+    verdict = _Verdict(stage=stage, grown=shown, z=np.zeros(bench.count), q=np.ones(bench.count))
+    if bench.windows >= _MIN_WINDOWS[tally.windows.step]:
+        verdict = _verdict(bench, shown, stage)
     return Study(
         trends=trend_rows(
             bench,
             names,
-            grown,
-            loud=_loud(bench, rises, told) if rises else {},
-            z=z,
-            stage=stage,
-            q=np.minimum(up, down),
-            since=since | burst,
-            under=under,
+            verdict.grown,
+            loud=verdict.loud,
+            z=verdict.z,
+            stage=verdict.stage,
+            q=verdict.q,
+            since=verdict.since,
+            under=verdict.under,
         ),
         series=tally.series,
         members=tally.members,
         step=tally.windows.step,
         now=tally.windows.now,
-        report=dict(tally.report) | {"tested": int(tested.sum())},
+        report=dict(tally.report) | {"tested": verdict.tested},
     )
 
 
-def _tested(bench: Bench, rises: Rises | None) -> tuple[Floats, Floats, NDArray[np.bool_]]:
+@dataclass(frozen=True, kw_only=True)
+class _Verdict:
+    """What is said of the trends.
+
+    Attributes:
+        stage: (trends,) the stage of each.
+        grown: The growth that is reported.
+        z: (trends,) evidence of a rise.
+        q: (trends,) q-value of a rise or fall, the lesser.
+        since: First window of what rose or burst.
+        under: Trends that another one tells, and which.
+        loud: What the ten loudest authors make of called trends.
+        tested: How many were tested.
+    """
+
+    stage: NDArray[np.object_]
+    grown: Evidence
+    z: Floats
+    q: Floats
+    since: dict[int, int] = field(default_factory=dict)
+    under: dict[int, int] = field(default_factory=dict)
+    loud: dict[int, Loud] = field(default_factory=dict)
+    tested: int = 0
+
+
+def _verdict(bench: Bench, shown: Evidence, stage: NDArray[np.object_]) -> _Verdict:
+    """Returns what is said of trends with history enough; `stage` holds what is seasonal, and steady otherwise."""
+    rises = Rises(bench.tally, bench.phi)
+    up, down, tested = _tested(rises)
+    called = np.flatnonzero(_rising(rises, up, tested) & (shown.now >= _MIN_PEOPLE))
+    under = _stories(bench, rises, called)
+    told = np.setdiff1d(called, list(under))
+    others = np.setdiff1d(np.flatnonzero(rises.up.z > 0), called)
+    under |= _pieces(bench, told, others)
+    burst = _bursts(rises, tested)
+    stage[tested & (down <= _Q) & (rises.down.odds >= _ODDS) & (shown.high < 1)] = "fading"
+    stage[np.setdiff1d(list(burst), [*called, *under]).astype(np.int64)] = "burst"
+    stage[called] = "steady"  # what another trend tells has no stage of its own
+    new = bench.windows - _NEW[bench.tally.windows.step]
+    for trend, turned in zip(told.tolist(), rises.turned(told).tolist(), strict=True):
+        rising = "emerging" if rises.up.begun[trend] >= new else "rising"
+        stage[trend] = "burst" if trend in burst else "peaking" if turned else rising
+    return _Verdict(
+        stage=stage,
+        grown=_grown(shown, rises, told),
+        z=rises.up.z,
+        q=np.minimum(up, down),
+        since=dict(zip(called.tolist(), rises.up.begun[called].tolist(), strict=True)) | burst,
+        under=under,
+        loud=_loud(bench, rises, told),
+        tested=int(tested.sum()),
+    )
+
+
+def _tested(rises: Rises) -> tuple[Floats, Floats, NDArray[np.bool_]]:
     """Returns the q-values of rises and of falls, 1 where nothing was tested, and what was.
 
     The best of a dozen overlapping times has about twice the tail of a normal variable (6,600 trends of 18 dumps without
     any rise); what else is asked of a call takes off as much: 6 of 60 dumps of 60 weeks had one at q .1.
     """
-    up, down, tested = np.ones(bench.count), np.ones(bench.count), np.zeros(bench.count, dtype=np.bool_)
-    if rises:
-        tested = rises.people >= _MIN_EVENTS
-        level = _Q * _PASSING / max(int(tested.sum()), _PASSING)
-        weight = sizes_to_weights(rises.expected[tested], level=level)
-        up[tested] = benjamini_hochberg(np.minimum(upper_tail(rises.up.z[tested]) / weight, 1.0))
-        down[tested] = benjamini_hochberg(np.minimum(upper_tail(-rises.down.z[tested]) / weight, 1.0))
+    tested = rises.people >= _MIN_EVENTS
+    up, down = np.ones(len(tested)), np.ones(len(tested))
+    level = _Q * _PASSING / max(int(tested.sum()), _PASSING)
+    weight = sizes_to_weights(rises.expected[tested], level=level)
+    up[tested] = benjamini_hochberg(np.minimum(upper_tail(rises.up.z[tested]) / weight, 1.0))
+    down[tested] = benjamini_hochberg(np.minimum(upper_tail(-rises.down.z[tested]) / weight, 1.0))
     return up, down, tested
 
 
@@ -151,10 +181,8 @@ def _bursts(rises: Rises, tested: NDArray[np.bool_]) -> dict[int, int]:
     return {int(trend): int(at[trend]) for trend in found}
 
 
-def _grown(shown: Evidence, rises: Rises | None, told: Ints) -> Evidence:
+def _grown(shown: Evidence, rises: Rises, told: Ints) -> Evidence:
     """Returns the growth that is reported: of called trends that a plain comparison leaves open, that of their curve."""
-    if rises is None:
-        return shown
     growth, low, high = shown.growth.copy(), shown.low.copy(), shown.high.copy()
     open_ = told[~(shown.low[told] > 1)]
     middle, half = rises.up.log_growth * rises.up.done, 1.96 * rises.up.error * rises.up.done

@@ -8,14 +8,13 @@ from dataclasses import dataclass
 import numpy as np
 
 from trendloom.stages.counted import Counted
-from trendloom.stages.curves import Prior, fit, rise_column, weekly
+from trendloom.stages.curves import REACH, WIDTH, Prior, fit, rise_column, weekly
 
 __all__ = ["Arrival", "passage"]
 
-_WIDTH, _REACH = {"week": 4.0, "month": 1.0}, {"week": 6, "month": 1}
 _MEAN, _VARIANCE = 1.0, 0.5  # of the log of a rise that is known to be one
-_LATE = 1.0  # share of the history's length after its end, up to which a rise may still come, over ...
-_AHEAD = 26  # ... and at most so many windows
+_AHEAD = 26  # windows after the last one in which the middle of a rise may lie
+_PAST = 0.8  # share of the history in which it may lie, at most a year
 _LEAST = 8.0  # people
 
 
@@ -52,13 +51,13 @@ def passage(parts: Mapping[str, Counted], trend: str) -> dict[str, Arrival]:
         rows = tally.row_trend == tally.trends.index(trend)
         columns = (tally.row_trend[rows] * 0, tally.row_window[rows], tally.row_voice[rows])
         which, window, voice = (c.astype(np.int64) for c in columns)
-        counts = weekly(which, window, voice, tally.stratum, tally.exposure, trends=1, reach=_REACH[step])
+        counts = weekly(which, window, voice, tally.stratum, tally.exposure, trends=1, reach=REACH[step])
         people = float(counts.by_window.sum())
         if people < _LEAST:
             continue
-        backs = np.arange(-min(_AHEAD, _LATE * windows), min(tally.windows.year, windows * 0.8))
+        backs = np.arange(-min(_AHEAD, windows), min(tally.windows.year, _PAST * windows))
         prior = Prior(mean=np.full((1, 1), _MEAN), variance=np.full((1, 1), _VARIANCE))
-        each = np.array([float(fit(counts, rise_column(windows, b, _WIDTH[step]), prior).marginal[0]) for b in backs])
+        each = np.array([float(fit(counts, rise_column(windows, b, WIDTH[step]), prior).marginal[0]) for b in backs])
         weight = np.exp(each - each.max())
         weight /= weight.sum()
         back = float(weight @ backs)

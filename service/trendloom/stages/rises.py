@@ -19,6 +19,8 @@ from numpy.typing import NDArray
 
 from trendloom.stages.counted import Counted
 from trendloom.stages.curves import (
+    REACH,
+    WIDTH,
     Counts,
     Prior,
     drift_column,
@@ -50,8 +52,6 @@ _INSIDE = 0.5  # share of its posts that makes a trend one of a type
 _LOOKED_AT = 1.5  # evidence from which a rise is weighed against a season
 _BACK = {"week": (-4, 0, 3, 6, 9, 12, 15, 18, 22, 26, 32, 40), "month": (-1, 0, 1, 2, 3, 4, 6, 9)}
 _THIRD = 0.69  # widths before its middle, where a third of a logistic rise is done
-_WIDTH = {"week": 4.0, "month": 1.0}
-_REACH = {"week": 6, "month": 1}
 _TURN = {"week": (2, 4, 6), "month": (0, 1)}
 _TURNED, _TURNED_Z = 0.25, 2.6  # depth of the fall after a rise, as a log, and its evidence
 _BURST = {"week": (1, 2, 3), "month": (1,)}
@@ -95,26 +95,27 @@ class Rises:
     def __init__(self, tally: Counted, dispersion: Floats) -> None:
         step = tally.windows.step
         self._tally, self._dispersion = tally, dispersion
-        self._windows, self._reach = len(tally.windows.starts), _REACH[step]
-        counts = self._weekly(np.ones(len(tally.row_trend), dtype=np.bool_))
+        self._windows, self._reach = len(tally.windows.starts), REACH[step]
+        counts = self._weekly(tally.row_trend, slice(None), trends=len(tally.trends))
         self.people, self._counts = counts.by_window.sum(axis=1), counts.over(dispersion)
         self._columns = np.hstack(
             [season_columns(self._windows, _YEAR[step]), drift_column(self._windows, _YEAR[step])]
         )
         self._backs = np.array([b for b in _BACK[step] if b <= self._windows / 2], dtype=np.float64)
-        self._width = _WIDTH[step]
+        self._width = WIDTH[step]
         self._rises = [np.hstack([self._columns, rise_column(self._windows, b, self._width)]) for b in self._backs]
         self._type = _types(tally)
         self.scales = self._learn()
         self._prior = self._priors(self.scales, np.arange(len(tally.trends)))
         self.expected: Floats = _RISE * np.sqrt(self._information())
-        self.up, self.down = self._judge()
+        up, down = self._best(self._counts, self._prior)
+        self.up, self.down = self._weighed(up, 1.0), self._weighed(down, -1.0)
 
-    def _weekly(self, rows: NDArray[np.bool_]) -> Counts:
+    def _weekly(self, trend: NDArray[np.int32], rows: NDArray[np.bool_] | slice, *, trends: int) -> Counts:
+        """Returns the counts of some of the tally's rows, `trend` being whose each of them is."""
         tally = self._tally
-        columns = (tally.row_trend, tally.row_window, tally.row_voice)
-        trend, window, voice = (c[rows].astype(np.int64) for c in columns)
-        return weekly(trend, window, voice, tally.stratum, tally.exposure, trends=len(tally.trends), reach=self._reach)
+        which, window, voice = (c.astype(np.int64) for c in (trend, tally.row_window[rows], tally.row_voice[rows]))
+        return weekly(which, window, voice, tally.stratum, tally.exposure, trends=trends, reach=self._reach)
 
     def _priors(self, scales: tuple[float, float, float], trends: Ints) -> Prior:
         """Returns the priors of season and drift: a trend's season is that of the rest of its type, as far as known."""
@@ -163,10 +164,6 @@ class Rises:
         spread = (rise**2 @ exposure) / total - ((rise @ exposure) / total) ** 2
         found: Floats = np.clip(self._counts.by_stratum @ spread, 0, None)
         return found
-
-    def _judge(self) -> tuple[Rise, Rise]:
-        up, down = self._best(self._counts, self._prior)
-        return self._weighed(up, 1.0), self._weighed(down, -1.0)
 
     def _weighed(self, best: Rise, sign: float) -> Rise:
         """Returns rises (sign 1) or falls (-1) with their odds against a strong season."""
@@ -256,9 +253,10 @@ class Rises:
     def without(self, trend: int, posts: NDArray[np.bool_]) -> Rise:
         """Returns the best rise of a trend without some posts; arrays (1,)."""
         tally = self._tally
-        counts = self._weekly((tally.row_trend == trend) & ~posts[tally.row_post]).over(self._dispersion)
-        only = np.array([trend])
-        return self._best(counts.of(only), self._prior.of(only))[0]
+        rows = (tally.row_trend == trend) & ~posts[tally.row_post]
+        alone = np.zeros(int(rows.sum()), dtype=np.int32)
+        counts = self._weekly(alone, rows, trends=1).over(self._dispersion[[trend]])
+        return self._best(counts, self._prior.of(np.array([trend])))[0]
 
 
 def _stronger(prior: Prior) -> Prior:

@@ -17,7 +17,7 @@ from trendloom.vision.classifier import probabilities
 from trendloom.vision.labels import refuse_group
 from trendloom.vision.scores import mean_vectors
 
-__all__ = ["LayerTagger", "add_layers", "check_prompts", "open_layer"]
+__all__ = ["LayerTagger", "Worded", "add_layers", "check_prompts", "open_layer"]
 
 UNVALIDATED = "not validated"
 _LIKELY = 0.5  # a value is given from here on: more likely than not, as far as the card's calibration goes
@@ -25,17 +25,27 @@ _TYPE = "type"
 _NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}")
 
 
-class _Model(Protocol):
+class Worded(Protocol):
+    """A loaded model that texts are turned into vectors with, and what its card and taxonomy say of them."""
+
+    @property
+    def card(self) -> ModelCard:
+        """The model's card."""
+
+    @property
+    def encoder(self) -> Encoder:
+        """Texts to vectors."""
+
+    @property
+    def taxonomy(self) -> Taxonomy:
+        """What it is asked for."""
+
+
+class _Model(Worded, Protocol):
     """What `add_layers` needs of a model that is loaded."""
 
     @property
-    def card(self) -> ModelCard: ...
-    @property
-    def encoder(self) -> Encoder: ...
-    @property
     def tagger(self) -> Tagger: ...
-    @property
-    def taxonomy(self) -> Taxonomy: ...
 
 
 class LayerTagger:
