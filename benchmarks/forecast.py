@@ -6,7 +6,8 @@ FOLDER holds the series, which come from elsewhere and are not part of this proj
 f1_fashion_forward_100_sequences.csv (HERMES, github.com/etidav/HERMES), us_female_sneakers.csv (59 of the series of
 github.com/etidav/is_fashion_predictable_foundation_models), google_trends_fashion_weekly.csv (garments of
 github.com/matbmeijer/covid19_fashion_trends). The seasonal-naive figures are checked first: .8763, 1.1037, 1.0274.
-Origins are 0, 13, 26, 39 weeks before the last that leaves 52 weeks to test; each forecast sees its past alone.
+Emergence: areas under the ROC curve of the score that orders series by how likely their coming year is a tenth (a quarter)
+above the last. Origins are 0, 13, 26, 39 weeks before the last that leaves 52 weeks to test; each forecast sees its past alone.
 """
 
 from __future__ import annotations
@@ -14,11 +15,17 @@ from __future__ import annotations
 import argparse
 import platform
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+from sklearn.metrics import roc_auc_score
 
 from trendloom.forecast import Backtest, Panel, align, backtest
+from trendloom.forecast.engine import Engine
+from trendloom.forecast.forecasting import grid_of
+from trendloom.forecast.growing import MARKS, growing_chances
+from trendloom.forecast.prepare import prepare
 from trendloom.pipeline.forecasting import load_panel
 
 NAIVE = {"hermes": 0.8763, "sneakers": 1.1037, "google": 1.0274}
@@ -56,6 +63,23 @@ def rows(found: Backtest) -> None:
     print(f"  interval of the mean over series {mase.low:.3f} - {mase.high:.3f}", flush=True)
 
 
+def emergence(title: str, panel: Panel, signal: np.ndarray | None, origins: int) -> None:
+    """Prints how well growth of the coming year is told from the past alone, over all origins."""
+    scores, truth = [], []
+    for number in range(origins):
+        known = len(panel.dates) - 52 - 13 * number
+        cut = replace(panel, dates=panel.dates[:known], values=panel.values[:known])
+        grid = grid_of(cut, prepare(cut), None if signal is None else signal[:known], 52, 0)
+        scores.append(growing_chances(Engine(grid)).score)
+        truth.append(panel.values[known : known + 52].mean(axis=0) / panel.values[known - 52 : known].mean(axis=0) - 1)
+    score, grew = np.concatenate(scores), np.concatenate(truth)
+    areas = ", ".join(f"{mark:.0%} {roc_auc_score(grew > mark, score):.3f}" for mark in MARKS)
+    print(
+        f"emergence, {title}: {areas} ({', '.join(f'{(grew > mark).mean():.2f}' for mark in MARKS)} grow so)",
+        flush=True,
+    )
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("folder", type=Path)
@@ -69,6 +93,8 @@ def main() -> None:
     measure("hermes with the fashion-forward signal", panels["hermes"], origins, lead)
     measure("sneakers", panels["sneakers"], origins)
     measure("google", panels["google"], origins)
+    emergence("hermes", panels["hermes"], None, origins)
+    emergence("hermes with the fashion-forward signal", panels["hermes"], lead, origins)
 
 
 if __name__ == "__main__":

@@ -112,3 +112,4 @@ def test_what_a_forecast_is_made_of_is_told() -> None:
     assert known == sorted(known)
     assert all(0 <= c <= 1 for c in known)
     assert "turning points, on origins held out" in found.facts
+    assert set(told) >= {"emergence", "grows_by_10_percent", "grows_by_25_percent"}

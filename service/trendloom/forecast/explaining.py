@@ -9,6 +9,7 @@ import numpy as np
 from trendloom.forecast.calendar import following
 from trendloom.forecast.combine import Combined
 from trendloom.forecast.engine import Engine
+from trendloom.forecast.growing import MARKS, Growing
 from trendloom.forecast.panel import Panel
 from trendloom.forecast.turning import WITHIN, Turning
 
@@ -16,13 +17,14 @@ __all__ = ["explain"]
 
 
 def explain(
-    engine: Engine, found: Combined, turning: Turning | None, panel: Panel, names: Sequence[str]
+    engine: Engine, found: Combined, turning: Turning, growing: Growing, *, panel: Panel, names: Sequence[str]
 ) -> dict[str, dict[str, float | str]]:
     """Returns for each of the engine's series the parts of its forecast.
 
     growth: mean of the coming periods over the mean of the last season, less 1. level_year_on_year: change of the level
     without season. high_season: date of the profile's peak. season_swing: peak over trough of the profile. trees_share:
-    what the trees' correction moves, over the mean forecast. peak_within_13_weeks and so on: probability of a turn.
+    what the trees' correction moves, over the mean forecast. peak_within_13_weeks and so on: probability of a turn. grows_by_10_percent and so on:
+    probability that the mean of the coming year is above that of the last by as much. emergence: its order over series.
     """
     grid, outlook = engine.grid, found.outlook
     main = outlook.parts[1]
@@ -40,9 +42,11 @@ def explain(
             "season_swing": _round(root[:, i].max() / max(root[:, i].min(), 1e-9)),
             "trees_share": _round(moved[i] / mean[i] if mean[i] > 0 else np.nan),
         }
-        if turning is not None:
-            for weeks, row in zip(WITHIN, turning.probability, strict=True):
-                facts[f"peak_within_{weeks}_weeks"] = _round(row[i])
+        for weeks, row in zip(WITHIN, turning.probability, strict=True):
+            facts[f"peak_within_{weeks}_weeks"] = _round(row[i])
+        facts["emergence"] = _round(growing.score[i])
+        for mark, row in zip(MARKS, growing.probability, strict=True):
+            facts[f"grows_by_{mark:.0%}".replace("%", "_percent")] = _round(row[i])
         told[name] = facts
     return told
 

@@ -12,7 +12,7 @@ from trendloom.forecast.calendar import WEEKS_A_YEAR, Rhythm
 from trendloom.forecast.metrics import Floats64, mean_or_zero, scale_of
 from trendloom.forecast.structural import HALF_LIVES, Parts
 
-__all__ = ["Sight", "groups_of", "look", "unit_of"]
+__all__ = ["Sight", "groups_of", "look", "others_of", "periods_of", "unit_of", "year_on_year"]
 
 _FLOOR = 0.1  # share of a series' mean added to both sides of a ratio
 _REFERENCE = HALF_LIVES.index(12.0)
@@ -90,7 +90,8 @@ def look(sight: Sight) -> NDArray[np.float32]:
     return np.stack(columns.found, axis=-1)
 
 
-def _periods(rhythm: Rhythm, weeks: float) -> int:
+def periods_of(rhythm: Rhythm, weeks: float) -> int:
+    """Returns how many periods of a rhythm make so many weeks, at least one."""
     return max(1, round(weeks / rhythm.weeks))
 
 
@@ -105,7 +106,7 @@ def _calendar(columns: _Columns, sight: Sight, unit: Floats64) -> None:
     angle = sight.position[:, None] * (2 * np.pi / WEEKS_A_YEAR)
     columns.add(np.arange(1, ahead + 1)[:, None] / sight.rhythm.season, np.sin(angle), np.cos(angle))
     columns.add(sight.base / unit, sight.base / mean, main.season)
-    columns.add(main.season - main.past[-_periods(sight.rhythm, 4) :].mean(axis=0))
+    columns.add(main.season - main.past[-periods_of(sight.rhythm, 4) :].mean(axis=0))
     columns.add(sight.parts[0].season - sight.parts[2].season)
 
 
@@ -139,10 +140,10 @@ def _levels(columns: _Columns, sight: Sight) -> None:
     main = _main(sight.parts)
     reference, rest = main.levels[_REFERENCE], main.rest
     for weeks in (2, 4, 8, 26, 52):
-        columns.add(rest[-_periods(sight.rhythm, weeks) :].mean(axis=0) - reference)
+        columns.add(rest[-periods_of(sight.rhythm, weeks) :].mean(axis=0) - reference)
     columns.add(main.levels[0] - reference, main.levels[-1] - reference, main.growth)
     for weeks in (26, 52):
-        columns.add(_slope(rest[-_periods(sight.rhythm, weeks) :]) * sight.rhythm.season)
+        columns.add(_slope(rest[-periods_of(sight.rhythm, weeks) :]) * sight.rhythm.season)
 
 
 def _slope(values: NDArray[np.float32]) -> Floats64:
@@ -154,13 +155,19 @@ def _slope(values: NDArray[np.float32]) -> Floats64:
 def _growth(columns: _Columns, sight: Sight) -> None:
     """Adds log ratios of the last weeks to the same a year before: of the series, of all, of its groups."""
     for weeks in _WINDOWS:
-        own = _year_on_year(sight.history, _periods(sight.rhythm, weeks), sight.rhythm.season)
-        columns.add(own, np.full(1, _mean(own)))
-        for codes in sight.groups:
-            known = np.isfinite(own)
-            total = np.bincount(codes, np.where(known, own, 0.0))
-            count = np.bincount(codes, known)
-            columns.add((total / np.maximum(count, 1))[codes])
+        own = year_on_year(sight.history, weeks, sight.rhythm)
+        columns.add(own, *others_of(own, sight.groups))
+
+
+def others_of(own: Floats64, groups: Sequence[NDArray[np.int64]]) -> list[Floats64]:
+    """Returns means of a value (n,): of all series, then of each series' group in each of the groupings, (n,) each."""
+    known = np.isfinite(own)
+    found = [np.full(len(own), _mean(own))]
+    for codes in groups:
+        total = np.bincount(codes, np.where(known, own, 0.0))
+        count = np.bincount(codes, known)
+        found.append((total / np.maximum(count, 1))[codes])
+    return found
 
 
 def _mean(values: Floats64) -> float:
@@ -168,7 +175,9 @@ def _mean(values: Floats64) -> float:
     return float(known.mean()) if len(known) else float("nan")
 
 
-def _year_on_year(values: Floats64, periods: int, year: int) -> Floats64:
+def year_on_year(values: Floats64, weeks: float, rhythm: Rhythm) -> Floats64:
+    """Returns (n,) log ratios of the last `weeks` to the same a year before, NaN where less is known."""
+    periods, year = periods_of(rhythm, weeks), rhythm.season
     if len(values) < year + periods:
         return np.full(values.shape[1], np.nan)
     floor = _FLOOR * mean_or_zero(values) + 1e-12
@@ -188,23 +197,23 @@ def _nature(columns: _Columns, sight: Sight, unit: Floats64) -> None:
     columns.add(np.log(main.mean), unit / main.mean, np.sqrt(variance), main.season.std(axis=0))
     columns.add(np.sqrt((np.diff(centred, axis=0) ** 2).sum(axis=0) / count))
     columns.add((centred[1:] * centred[:-1]).sum(axis=0) / count / np.maximum(variance, 1e-9))
-    columns.add(rest[-_periods(sight.rhythm, 8) :].mean(axis=0) / np.maximum(np.sqrt(variance), 1e-6))
+    columns.add(rest[-periods_of(sight.rhythm, 8) :].mean(axis=0) / np.maximum(np.sqrt(variance), 1e-6))
     columns.add(*[codes.astype(np.float64) for codes in sight.groups])
 
 
 def _signal(columns: _Columns, sight: Sight) -> None:
     """Adds how the leading signal grows, and how it stands to the series now and usually."""
     assert sight.signal is not None
-    year, history, signal = sight.rhythm.season, sight.history, sight.signal
+    history, signal = sight.history, sight.signal
     for weeks in _WINDOWS:
-        columns.add(_year_on_year(signal, _periods(sight.rhythm, weeks), year))
+        columns.add(year_on_year(signal, weeks, sight.rhythm))
     both = np.isfinite(signal) & np.isfinite(history)
     count = np.maximum(both.sum(axis=0), 1)
     mean_signal = np.where(both, signal, 0).sum(axis=0) / count + 1e-12
     mean_own = np.where(both, history, 0).sum(axis=0) / count + 1e-12
     usual = np.log(mean_signal / mean_own)
     for weeks in (13, 52):
-        recent = slice(-_periods(sight.rhythm, weeks), None)
+        recent = slice(-periods_of(sight.rhythm, weeks), None)
         ratio = np.log(
             (signal[recent].mean(axis=0) + _FLOOR * mean_signal) / (history[recent].mean(axis=0) + _FLOOR * mean_own)
         )

@@ -16,6 +16,7 @@ from trendloom.forecast.days import day_shares, to_days, to_weeks
 from trendloom.forecast.engine import Engine, Grid, first_origin
 from trendloom.forecast.explaining import explain
 from trendloom.forecast.features import groups_of
+from trendloom.forecast.growing import growing_chances
 from trendloom.forecast.intervals import measured_bands, normal_quantile
 from trendloom.forecast.metrics import Floats64
 from trendloom.forecast.panel import Panel
@@ -178,7 +179,7 @@ def _told(
         f"within {weeks} weeks": held for weeks, held in zip(WITHIN, turning.calibration, strict=True)
     }
     names = [panel.names[i] for i in np.flatnonzero(columns)]
-    return explain(chosen[0], chosen[1], turning, panel, names)
+    return explain(chosen[0], chosen[1], turning, growing_chances(chosen[0]), panel=panel, names=names)
 
 
 def grid_of(panel: Panel, ready: Prepared, signal: Floats64 | None, horizon: int, seed: int) -> Grid:

@@ -1,0 +1,160 @@
+"""What emerges: the probability that a series is a tenth, or a quarter, higher in the coming year than in the last.
+
+Logistic regressions over all series learn it from earlier origins whose year is known by now. The outcome is the mean of
+the coming year over that of the last; one regression for each of several marks of growth, and the order of series is
+that of their mean log odds: neighbouring marks say nearly the same, and few series pass a high one. Probabilities are
+those of the mark itself. Chosen by leaving series out at origins whose outcome was known before the years that are
+reported (`docs/forecasting.md` has the table).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.linear_model import LogisticRegression
+
+from trendloom.forecast.engine import Engine
+from trendloom.forecast.features import others_of, periods_of, year_on_year
+from trendloom.forecast.metrics import Floats64, mean_or_zero
+from trendloom.forecast.structural import Parts
+
+__all__ = ["MARKS", "Growing", "growing_chances"]
+
+MARKS = (0.1, 0.25)  # growth of the coming year over the last
+_ORDER = (0.0, 0.05, 0.1, 0.15, 0.2, 0.25, 0.3)  # marks whose log odds make the order
+_STRENGTH = 0.002  # inverse of the penalty on the standardised features
+_ROWS = 400  # known outcomes that a probability needs
+_FLOOR = 0.1  # share of a series' mean added to both sides of a ratio
+_TINY = 1e-9
+
+
+@dataclass(frozen=True, kw_only=True)
+class Growing:
+    """What is said of each series at the end of the grid.
+
+    Attributes:
+        score: (n,) the order, higher means more likely to grow; NaN where too little is known.
+        probability: (len(MARKS), n) of growth beyond each mark; NaN as above.
+        rows: Known outcomes that it was learned from.
+    """
+
+    score: Floats64
+    probability: Floats64
+    rows: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Past:
+    """A view of the past alone: (t, n) history and signal, what the shapes see, and groups of the series."""
+
+    history: Floats64
+    signal: Floats64 | None
+    parts: Parts
+    groups: Sequence[NDArray[np.int64]]
+
+
+def growing_chances(engine: Engine) -> Growing:
+    """Returns for each series at the end of the engine's grid how likely the coming year is to be higher."""
+    grid, year = engine.grid, engine.grid.rhythm.season
+    now, count = len(grid.values), grid.values.shape[1]
+    nothing = Growing(score=np.full(count, np.nan), probability=np.full((len(MARKS), count), np.nan), rows=0)
+    rows, growth = [], []
+    for origin, parts in engine.training():
+        if not year + periods_of(grid.rhythm, 26) <= origin <= now - year:
+            continue
+        columns = engine.trained
+        found = _features(engine, _past(engine, origin, columns, parts))
+        came = grid.values[origin : origin + year, columns].mean(axis=0)
+        last = grid.values[origin - year : origin, columns].mean(axis=0)
+        with np.errstate(invalid="ignore", divide="ignore"):
+            grew = np.where(last > 0, came / last - 1, np.nan)
+        counts = engine.grown(origin)[columns] & np.isfinite(grew) & np.isfinite(found).any(axis=1)
+        rows.append(found[counts])
+        growth.append(grew[counts])
+    if sum(map(len, rows)) < _ROWS:
+        return nothing
+    lessons, outcome = np.concatenate(rows), np.concatenate(growth)
+    middle, spread = np.nanmean(lessons, axis=0), np.nanstd(lessons, axis=0) + _TINY
+
+    def standard(values: Floats64) -> Floats64:
+        return np.asarray(np.nan_to_num(np.clip((values - middle) / spread, -3, 3)))
+
+    every = np.arange(count)
+    coming = standard(_features(engine, _past(engine, now, every, engine.outlook(now).parts)))
+    odds = {mark: _odds(standard(lessons), outcome > mark, coming) for mark in _ORDER}
+    young = ~engine.grown(now)
+    score = np.mean([odds[mark] for mark in _ORDER], axis=0)
+    probability = np.stack([1 / (1 + np.exp(-odds[mark])) for mark in MARKS])
+    score[young], probability[:, young] = np.nan, np.nan
+    return Growing(score=score, probability=np.minimum.accumulate(probability, axis=0), rows=len(outcome))
+
+
+def _odds(rows: Floats64, truth: NDArray[np.bool_], coming: Floats64) -> Floats64:
+    """Returns log odds for each coming row, (n,); the same for all where only one kind of outcome is known."""
+    if truth.all() or not truth.any():
+        share = (truth.sum() + 0.5) / (len(truth) + 1)
+        return np.full(len(coming), float(np.log(share / (1 - share))))
+    return np.asarray(LogisticRegression(C=_STRENGTH, max_iter=500).fit(rows, truth).decision_function(coming))
+
+
+def _past(engine: Engine, origin: int, columns: NDArray[np.int64], parts: Sequence[Parts]) -> _Past:
+    grid = engine.grid
+    return _Past(
+        history=grid.values[:origin, columns],
+        signal=None if grid.signal is None else grid.signal[:origin, columns],
+        parts=parts[1],
+        groups=[codes[columns] for codes in grid.groups],
+    )
+
+
+def _features(engine: Engine, past: _Past) -> Floats64:
+    """Returns (n, f): growth, level without season, nature of the series, the signal beside it, and the same of others."""
+    rhythm = engine.grid.rhythm
+    own = {weeks: year_on_year(past.history, weeks, rhythm) for weeks in (4, 8, 13, 26, 52)}
+    rest = past.parts.rest.astype(np.float64)
+
+    def mean(weeks: int) -> Floats64:
+        return np.asarray(rest[-periods_of(rhythm, weeks) :].mean(axis=0))
+
+    def slope(weeks: int) -> Floats64:
+        part = rest[-periods_of(rhythm, weeks) :]
+        steps = np.arange(len(part)) - (len(part) - 1) / 2
+        return np.asarray(steps @ part / max(float((steps**2).sum()), 1.0))
+
+    recent = past.history[-rhythm.season :].mean(axis=0)
+    usual = mean_or_zero(past.history)
+    floor = _FLOOR * usual + _TINY
+    with np.errstate(invalid="ignore", divide="ignore"):
+        nature = [
+            np.log(recent + _TINY),
+            np.abs(np.diff(rest, axis=0)).mean(axis=0),
+            rest[-rhythm.season :].std(axis=0),
+            np.log((recent + floor) / (np.nanmax(past.history, axis=0) + floor)),
+            np.log((recent + floor) / (usual + floor)),
+            np.log(past.history[-2 * rhythm.season :].std(axis=0) / recent + _TINY),
+        ]
+    levels = {weeks: mean(weeks) - mean(52) for weeks in (4, 8, 13, 26)}
+    columns = [*own.values(), *levels.values(), slope(26), slope(52), past.parts.growth, *nature]
+    shared = [own[13], own[52], levels[13]]
+    if past.signal is not None:
+        leading = {weeks: year_on_year(past.signal, weeks, rhythm) for weeks in (13, 26, 52)}
+        columns += [*leading.values(), *_beside(past.signal, past.history, periods_of(rhythm, 1), rhythm.season)]
+        shared.append(leading[52])
+    for values in shared:
+        columns += others_of(values, past.groups)
+    return np.stack(columns, axis=1)
+
+
+def _beside(signal: Floats64, history: Floats64, week: int, year: int) -> list[Floats64]:
+    """Returns log ratios of signal and series: over the last quarter, half year, year, and the half year against usual."""
+    mean_signal, mean_own = mean_or_zero(signal) + _TINY, mean_or_zero(history) + _TINY
+
+    def ratio(periods: int) -> Floats64:
+        now, own = signal[-periods:].mean(axis=0), history[-periods:].mean(axis=0)
+        return np.asarray(np.log((now + _FLOOR * mean_signal) / (own + _FLOOR * mean_own)))
+
+    half = ratio(max(1, year // 2))
+    return [ratio(max(1, year // 4)), half, ratio(year), half - np.log(mean_signal / mean_own)]
