@@ -54,23 +54,36 @@ def trends(
 
 @group.command()
 def passage(
-    trend: Annotated[str, typer.Argument(metavar="TREND_ID", help="As in `trends --format csv`.", show_default=False)],
     workspace: Home,
+    trend: Annotated[
+        str | None,
+        typer.Argument(
+            metavar="[TREND_ID]", help="As in `trends --format csv`; without it all that rose.", show_default=False
+        ),
+    ] = None,
     k: Annotated[int, typer.Option(help="Publish nothing about fewer people.")] = 10,
 ) -> None:
-    """Shows when a rise reached who is ahead of trends, who follows soon, and everybody else."""
+    """Shows how rises pass from who is ahead of trends to who follows soon, and to everybody else."""
     from trendloom.cli.show import err, out
-    from trendloom.pipeline.study import arrivals
+    from trendloom.counting.cohorts import COHORTS
+    from trendloom.pipeline.study import reached
     from trendloom.store import Workspace
 
-    rows = arrivals(Workspace.open(workspace), trend)
-    for cohort, middle, error, authors in rows.iter_rows():
+    found = reached(Workspace.open(workspace), trend)
+    if not found.trends:
+        err.print("no trend rose among enough people to say how it passed on", highlight=False)
+        return
+    for before, after, (lag, error) in zip(COHORTS, COHORTS[1:], found.lags, strict=True):
+        words = f"{after} after {before}: {lag:.0f} weeks (give or take {error:.0f}), of {found.trends} rises"
+        out.print(words, highlight=False)
+    for name, cohort, middle, error, authors in found.rows.iter_rows():
+        if trend not in (None, name):
+            continue
         if authors < k:
-            err.print(f"{cohort}: fewer than {k} people, not shown", highlight=False)
+            err.print(f"{name}  {cohort}: fewer than {k} people, not shown", highlight=False)
         else:
-            out.print(
-                f"{cohort:16}  half done {middle} (give or take {error:.0f} weeks), {authors} people", highlight=False
-            )
+            words = f"{name}  {cohort:16}  half done {middle} (give or take {error:.0f} weeks), {authors} people"
+            out.print(words, highlight=False)
 
 
 @group.command()

@@ -6,12 +6,18 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-__all__ = ["COHORTS", "learn_cohorts"]
+__all__ = ["COHORTS", "learn_cohorts", "mixing"]
 
 COHORTS = ("fashion-forward", "trend-aware", "mainstream")
 
 Floats = NDArray[np.float64]
 
+_SCHEMA: dict[str, pl.DataType | type[pl.DataType]] = {
+    "author_hash": pl.String,
+    "cohort": pl.String,
+    "probability": pl.Float64,
+    "chances": pl.Array(pl.Float64, len(COHORTS)),
+}
 _LEAST_AUTHORS = 60  # under which nothing is learned
 _STEPS = 200
 _CLOSE = 1e-6
@@ -21,7 +27,10 @@ _SHARES = np.array([0.1, 0.3, 0.6])  # of the first guess: few are ahead
 
 
 def learn_cohorts(posts: pl.DataFrame, adoptions: pl.DataFrame | None = None) -> pl.DataFrame:
-    """Returns author_hash, cohort and probability; empty where too few authors have followers or adoptions.
+    """Returns author_hash, cohort, its probability, and chances of all three; empty where too few authors have followers or adoptions.
+
+    Empty also where one normal distribution tells as much of the authors as three do (Schwarz 1978, Ann. Stat. 6:461): a
+    panel whose authors do not differ is not split.
 
     A mixture of three normal distributions over two marks of an author: the log of the followers (median over posts)
     and, of authors who took part in past rises, how early they did (before the median of those who took part, in widths
@@ -41,8 +50,10 @@ def learn_cohorts(posts: pl.DataFrame, adoptions: pl.DataFrame | None = None) ->
     seen = np.isfinite(marks)
     used = [c for c in range(2) if seen[:, c].sum() >= _LEAST_AUTHORS and np.nanstd(marks[:, c]) > 0]
     if not used:
-        return pl.DataFrame(schema={"author_hash": pl.String, "cohort": pl.String, "probability": pl.Float64})
-    chance = _mixture(marks[:, used])
+        return pl.DataFrame(schema=_SCHEMA)
+    chance, evidence = _mixture(marks[:, used])
+    if evidence <= _alone(marks[:, used]):
+        return pl.DataFrame(schema=_SCHEMA)
     likely = seen[:, used].any(axis=1)
     best = chance.argmax(axis=1)
     return pl.DataFrame(
@@ -50,8 +61,21 @@ def learn_cohorts(posts: pl.DataFrame, adoptions: pl.DataFrame | None = None) ->
             "author_hash": table["author_hash"],
             "cohort": [COHORTS[n] for n in best.tolist()],
             "probability": chance[np.arange(len(best)), best],
-        }
+            "chances": chance,
+        },
+        schema=_SCHEMA,
     ).filter(pl.Series(likely))
+
+
+def mixing(cohorts: pl.DataFrame) -> Floats:
+    """Returns (3, 3): of the authors in each cohort the share that truly belongs to each, by their chances."""
+    chances, assigned = cohorts["chances"].to_numpy(), cohorts["cohort"]
+    found = np.eye(len(COHORTS))
+    for n, cohort in enumerate(COHORTS):
+        theirs = chances[(assigned == cohort).to_numpy()]
+        if len(theirs):
+            found[n] = theirs.mean(axis=0)
+    return found
 
 
 def _earliness(adoptions: pl.DataFrame | None) -> pl.DataFrame:
@@ -66,8 +90,21 @@ def _earliness(adoptions: pl.DataFrame | None) -> pl.DataFrame:
     return scored.group_by("author_hash").agg(pl.col("early").mean())
 
 
-def _mixture(marks: Floats) -> Floats:
-    """Returns the probabilities (authors, 3) of the cohorts, the one ahead first."""
+def _alone(marks: Floats) -> float:
+    """Returns the evidence for one normal distribution, as `_mixture` counts it."""
+    seen = np.isfinite(marks)
+    count = seen.sum(axis=0)
+    spread = np.maximum(np.nanstd(marks, axis=0), _LEAST_SPREAD)
+    square = np.nansum((marks - np.nanmean(marks, axis=0)) ** 2, axis=0)
+    likely = -0.5 * square / spread**2 - count * np.log(spread)
+    return float(likely.sum() - marks.shape[1] * np.log(seen.any(axis=1).sum()))  # a mean and a spread for each mark
+
+
+def _mixture(marks: Floats) -> tuple[Floats, float]:
+    """Returns the probabilities (authors, 3) of the cohorts, the one ahead first, and the evidence for three.
+
+    Evidence is the log likelihood less half the logarithm of the authors for each parameter.
+    """
     seen, filled = np.isfinite(marks), np.nan_to_num(marks)
     ends = np.r_[0.0, np.cumsum(_SHARES)]
     middle = 1 - (ends[1:] + ends[:-1]) / 2
@@ -91,4 +128,5 @@ def _mixture(marks: Floats) -> Floats:
             break
         before = total.sum()
     order = np.argsort(-(mean / spread).sum(axis=1))
-    return chance[:, order]
+    parameters = 4 * marks.shape[1] + 2  # three means and a spread for each mark, two shares
+    return chance[:, order], float(total.sum() - parameters / 2 * np.log(seen.any(axis=1).sum()))

@@ -17,7 +17,7 @@ from trendloom.counting.pooled import pool
 from trendloom.errors import InputError, NotEnoughData, VectorIndexError
 from trendloom.index import VectorIndex
 from trendloom.looks import attribute_names
-from trendloom.pipeline.audience import passage_rows, with_cohorts
+from trendloom.pipeline.audience import RISEN, Reached, passing, with_cohorts
 from trendloom.pipeline.looks import Looks, find_looks, garment_vectors, worn_garments
 from trendloom.pipeline.prompts import Prompt, load_prompts, prompt_members
 from trendloom.stages import Study, judge
@@ -27,8 +27,8 @@ from trendloom.types import Floats
 __all__ = [
     "SAME_PHOTO",
     "Results",
-    "arrivals",
     "garment_vectors",
+    "reached",
     "results",
     "study",
     "tags_of_garments",
@@ -38,6 +38,7 @@ __all__ = [
 # Bits of the perceptual hash in which two uploads of one photo may differ. On 8,300 composed posts 2 finds all of 101
 # re-encoded and resized copies and joins 26 other posts; 4 joins 113 others.
 SAME_PHOTO = 2
+_STRONGEST = 20  # rises that the usual passage is learned from
 
 _NAMED = dict.fromkeys(["trend_id", "kind", "label"], pl.String)
 
@@ -201,7 +202,7 @@ def results(workspace: Workspace, segment: Mapping[str, str] | None = None) -> R
     trends, series, members = (workspace.result(table, name) for table in ("trends", "series", "members"))
     posts = workspace.read("posts")
     if "cohort" in (segment or {}):
-        posts = with_cohorts(posts, trends, members)
+        posts, _ = with_cohorts(posts, trends, members)
     for field, value in (segment or {}).items():
         posts = posts.filter(pl.col(field) == value)
     photos = workspace.read("photos").filter(pl.col("status") == "ok")
@@ -230,8 +231,8 @@ def results(workspace: Workspace, segment: Mapping[str, str] | None = None) -> R
     )
 
 
-def arrivals(workspace: Workspace, trend_id: str) -> pl.DataFrame:
-    """Returns when a trend's rise reached each audience cohort (`trendloom.pipeline.audience.PASSAGE`).
+def reached(workspace: Workspace, trend_id: str | None = None) -> Reached:
+    """Returns when rises reached each audience cohort, of one trend or of all that rose.
 
     Raises:
         InputError: No such trend.
@@ -240,12 +241,17 @@ def arrivals(workspace: Workspace, trend_id: str) -> pl.DataFrame:
     found = results(workspace)
     if found.now is None:
         raise NotEnoughData("no post has a time, so nothing rises: expected posted_at with the photos")
-    if found.trends.filter(trend_id=trend_id).is_empty():
+    if trend_id is not None and found.trends.filter(trend_id=trend_id).is_empty():
         raise InputError(
             f"expected the trend_id of a trend, as `trendloom trends --format csv` lists them, got {trend_id!r}"
         )
-    posts = with_cohorts(workspace.read("posts"), found.trends, found.members)
-    return passage_rows(posts, found.photos, found.members, trend_id, now=found.now, step=found.step, radius=SAME_PHOTO)
+    rose = found.trends.filter(pl.col("stage").is_in(RISEN) & pl.col("under").is_null()).sort("rank").head(_STRONGEST)
+    chosen = rose["trend_id"].to_list()
+    chosen += [trend_id] if trend_id is not None and trend_id not in chosen else []
+    posts, cohorts = with_cohorts(workspace.read("posts"), found.trends, found.members)
+    return passing(
+        posts, found.photos, found.members, chosen, cohorts, now=found.now, step=found.step, radius=SAME_PHOTO
+    )
 
 
 def vector_index(workspace: Workspace) -> VectorIndex:

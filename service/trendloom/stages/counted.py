@@ -59,6 +59,10 @@ class Counted(Protocol):
         """Posts, (windows, strata)."""
 
     @property
+    def active(self) -> Ints:
+        """People per window."""
+
+    @property
     def row_trend(self) -> NDArray[np.int32]:
         """Trend per row."""
 
