@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from datetime import UTC, date, datetime, timedelta, timezone
+from pathlib import Path
 
 import numpy as np
 import polars as pl
@@ -12,10 +13,22 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from trendloom.counting import attribute_members, choose_windows, copy_groups, near_pairs, tally, wilson, window_start
+from trendloom.counting import (
+    PARTS,
+    attribute_members,
+    choose_windows,
+    copy_groups,
+    near_pairs,
+    posts_showing,
+    tally,
+    wilson,
+    window_start,
+)
 from trendloom.counting.copies import components
 from trendloom.errors import InputError
+from trendloom.taxonomy import load_taxonomy
 
+TAXONOMY = Path(__file__).parent.parent / "models" / "taxonomy.yaml"
 MONDAY = datetime(2024, 1, 1, tzinfo=UTC)
 Row = tuple[str, datetime | None, str | None]
 
@@ -329,3 +342,21 @@ class TestAttributes:
             "attribute:type:shirt"
         }
         assert math.isclose(attribute_members(tags, photos, table, min_posts=21).height, 0)
+
+
+class TestParts:
+    def test_every_type_of_the_taxonomy_shows_a_part(self) -> None:
+        types = next(group for group in load_taxonomy(TAXONOMY).groups if group.name == "type")
+        assert {value.value for value in types.values} == set().union(*PARTS.values())
+
+    def test_posts_that_show_a_part(self) -> None:
+        tags = pl.DataFrame(
+            [("a", "type", "dress"), ("a", "colour", "red"), ("b", "type", "boots"), ("c", "colour", "boots")],
+            schema=["key", "group", "value"],
+            orient="row",
+        )
+        photos = pl.DataFrame({"key": ["a", "b", "b", "c"], "post_id": ["1", "2", "3", "4"]})
+        assert sorted(posts_showing("lower", tags, photos)) == ["1"]
+        assert sorted(posts_showing("upper", tags, photos)) == ["1"]
+        assert sorted(posts_showing("feet", tags, photos)) == ["2", "3"]
+        assert posts_showing("bag", tags, photos).is_empty()

@@ -129,6 +129,12 @@ def test_a_segment_counts_its_own_posts_alone(home: Workspace) -> None:
     assert results(home, {"country": "XX"}).trends["authors"].fill_null(0).sum() == 0
 
 
+def test_who_shows_a_part_is_a_denominator_of_its_own(home: Workspace) -> None:
+    upper, feet = results(home, {"shows": "upper"}), results(home, {"shows": "feet"})
+    assert upper.posts.height == results(home).posts.height  # everybody wears a shirt here
+    assert feet.posts.is_empty()
+
+
 # ---- stateless
 
 
@@ -292,6 +298,8 @@ def test_an_unknown_table_or_segment_is_refused(home: Workspace, tmp_path: Path)
         export(home, "secrets", tmp_path / "t.csv")
     with pytest.raises(InputError, match="segment"):
         parse_segment(["gender=f"])
+    with pytest.raises(InputError, match="one of upper, lower, feet"):
+        parse_segment(["shows=elbows"])
 
 
 def test_publish_hides_one_to_k_minus_one() -> None:

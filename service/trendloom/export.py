@@ -7,6 +7,8 @@ from pathlib import Path
 
 import polars as pl
 
+from trendloom.counting import PARTS
+from trendloom.counting.cohorts import COHORTS
 from trendloom.errors import InputError
 from trendloom.pipeline.output import check_ending, write_table
 from trendloom.pipeline.study import Results, results
@@ -16,7 +18,8 @@ __all__ = ["EXPORT_ENDINGS", "TABLES", "export", "parse_segment", "publish"]
 
 EXPORT_ENDINGS = (".parquet", ".csv", ".jsonl", ".xlsx")
 TABLES = ("trends", "series", "members", "lineage", "tags", "posts")
-_SEGMENTS = ("country", "platform", "department", "cohort")
+_SEGMENTS = ("country", "platform", "department", "cohort", "shows")
+_VALUES = {"cohort": COHORTS, "shows": tuple(PARTS)}
 _TREND_COLUMNS = (
     *("rank", "trend_id", "kind", "label", "stage", "growth", "growth_low", "growth_high", "q_value"),
     *(
@@ -55,13 +58,15 @@ def parse_segment(pairs: list[str]) -> dict[str, str]:
     """Returns {field: value} of `field=value` pairs.
 
     Raises:
-        InputError: A pair of another form, or a field that posts are not told apart by.
+        InputError: A pair of another form, a field that posts are not told apart by, or no value of it.
     """
     found = {}
     for pair in pairs:
         field, sign, value = pair.partition("=")
         if not sign or not value or field not in _SEGMENTS:
             raise InputError(f"segment: expected {' or '.join(f'{s}=VALUE' for s in _SEGMENTS)}, got {pair!r}")
+        if value not in _VALUES.get(field, (value,)):
+            raise InputError(f"segment: expected {field}= and one of {', '.join(_VALUES[field])}, got {value!r}")
         found[field] = value
     return found
 

@@ -51,7 +51,10 @@ Window = Annotated[str | None, typer.Option(help="week or month; by default chos
 Segment = Annotated[
     list[str] | None,
     typer.Option(
-        "--segment", metavar="FIELD=VALUE", help="Only posts of a country, platform or department.", show_default=False
+        "--segment",
+        metavar="FIELD=VALUE",
+        help="Only posts of a country, platform, department, cohort, or that show a part (shows=feet).",
+        show_default=False,
     ),
 ]
 

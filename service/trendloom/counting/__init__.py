@@ -2,11 +2,13 @@
 
 from trendloom.counting.attributes import attribute_members
 from trendloom.counting.copies import copy_groups, near_pairs
+from trendloom.counting.parts import PARTS, posts_showing
 from trendloom.counting.shares import wilson
 from trendloom.counting.tally import Tally, tally
 from trendloom.counting.windows import Step, Windows, choose_windows, window_start
 
 __all__ = [
+    "PARTS",
     "Step",
     "Tally",
     "Windows",
@@ -14,6 +16,7 @@ __all__ = [
     "choose_windows",
     "copy_groups",
     "near_pairs",
+    "posts_showing",
     "tally",
     "wilson",
     "window_start",

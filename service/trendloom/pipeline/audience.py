@@ -92,7 +92,7 @@ def passing(
     if cohorts.is_empty():
         raise NotEnoughData(
             "cohorts are learned from followers, or from who came early in past rises: expected 60 authors or more of "
-            "either who differ, got fewer; hand in followers with the manifest"
+            "either, in groups that differ, found none; hand in followers with the manifest"
         )
     chosen: Step = "month" if step == "month" else "week"
     copies = copy_groups(photos.select("post_id", "sha256", "phash"), radius=radius)

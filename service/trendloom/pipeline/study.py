@@ -12,7 +12,7 @@ from datetime import UTC, date, datetime
 import polars as pl
 
 from trendloom import __version__
-from trendloom.counting import Step, attribute_members, copy_groups, tally
+from trendloom.counting import Step, attribute_members, copy_groups, posts_showing, tally
 from trendloom.counting.pooled import pool
 from trendloom.errors import InputError, NotEnoughData, VectorIndexError
 from trendloom.index import VectorIndex
@@ -194,7 +194,10 @@ def _judge(
 
 
 def results(workspace: Workspace, segment: Mapping[str, str] | None = None) -> Results:
-    """Returns the current result; of a segment (`{"country": "FR"}`) the same trends counted among its posts alone."""
+    """Returns the current result; of a segment (`{"country": "FR"}`) the same trends counted among its posts alone.
+
+    `{"shows": "feet"}` counts among posts that show shoes, so that photos without feet do not sink them.
+    """
     run = workspace.read("runs").sort("finished_at").tail(1)
     step = str(run["window"][0]) if run.height else "week"
     now: date | None = run["now"][0] if run.height else None
@@ -203,9 +206,13 @@ def results(workspace: Workspace, segment: Mapping[str, str] | None = None) -> R
     posts = workspace.read("posts")
     if "cohort" in (segment or {}):
         posts, _ = with_cohorts(posts, trends, members)
-    for field, value in (segment or {}).items():
-        posts = posts.filter(pl.col(field) == value)
     photos = workspace.read("photos").filter(pl.col("status") == "ok")
+    for field, value in (segment or {}).items():
+        if field == "shows":
+            showing = posts_showing(value, tags_of_garments(workspace.read("tags")), photos)
+            posts = posts.filter(pl.col("post_id").is_in(showing.to_list()))
+        else:
+            posts = posts.filter(pl.col(field) == value)
     photos = photos.join(posts.select("post_id"), on="post_id", how="semi")
     if segment and run.height:
         chosen: Step = "month" if step == "month" else "week"

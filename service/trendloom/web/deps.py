@@ -49,7 +49,7 @@ def _segment(
     segment: Annotated[
         list[str] | None,
         Query(
-            description="`country=VALUE`, `platform=VALUE`, `department=VALUE` or `cohort=VALUE` (fashion-forward, trend-aware, mainstream); repeat it.",
+            description="`country=VALUE`, `platform=VALUE`, `department=VALUE`, `cohort=VALUE` (fashion-forward, trend-aware, mainstream) or `shows=PART` (upper, lower, feet, bag, head, accessory: people who show it are the denominator); repeat it.",
             examples=[["country=FR"]],
         ),
     ] = None,
