@@ -2,7 +2,7 @@
 
 import csv
 import shutil
-from datetime import date
+from datetime import date, datetime, timedelta
 from pathlib import Path
 
 import polars as pl
@@ -10,7 +10,8 @@ import pytest
 
 from tests.doubles import HistogramEncoder
 from tests.dumps import ShirtTagger, make_dump
-from trendloom.errors import InputError
+from trendloom.config import Settings
+from trendloom.errors import ConfigError, InputError
 from trendloom.export import export
 from trendloom.pipeline.ingest import ingest
 from trendloom.pipeline.study import study
@@ -101,6 +102,24 @@ def test_a_tenth_more_is_clustered_again_and_ids_last(home: Workspace, dump: Pat
         .filter(pl.col("event") != "continuation")
         .height
     )
+
+
+def test_a_horizon_clusters_the_recent_and_older_garments_join(home: Workspace) -> None:
+    whole, marks = home.result("looks"), placed(home)
+    study(home, horizon=26)
+    found, later = home.result("looks"), placed(home)
+    assert set(later) == set(marks)  # every garment is still accounted for
+    posts = home.read("photos").join(home.read("posts").select("post_id", "posted_at"), on="post_id")
+    newest = posts["posted_at"].max()
+    assert isinstance(newest, datetime)
+    old = set(posts.filter(pl.col("posted_at") < newest - timedelta(weeks=40))["key"])
+    assert sum(look is not None for (key, _), look in later.items() if key in old) > 100
+    assert found["size"].sum() <= whole["size"].sum() * 1.1
+    assert home.result("series").select("window_start").n_unique() == 13  # months; trends keep their whole history
+    study(home)
+    assert placed(home) == marks
+    with pytest.raises(ConfigError, match="horizon"):
+        Settings(horizon=-1)
 
 
 def test_the_same_facts_give_the_same_ids_whatever_ran_between(home: Workspace) -> None:

@@ -22,6 +22,7 @@ class Settings:
         models_dir: Folder of your own models, searched before the shipped ones.
         workers: Worker threads; 0 takes one per core.
         garments: `on` looks for the garments of a photo, `off` takes the whole photo for one.
+        horizon: Weeks of posts that looks are clustered from, older garments join the nearest; 0 takes all history.
         k: Smallest number of people that API and pages publish.
         host: Address that `serve` binds.
         port: Port that `serve` binds.
@@ -33,6 +34,7 @@ class Settings:
     models_dir: Path | None = None
     workers: int = 0
     garments: str = "on"
+    horizon: int = 0
     k: int = 10
     host: str = "127.0.0.1"
     port: int = 8321
@@ -42,6 +44,7 @@ class Settings:
     def __post_init__(self) -> None:
         for name, low, high in (
             ("workers", 0, 256),
+            ("horizon", 0, 5200),
             ("k", 1, 10**6),
             ("port", 0, 65535),
             ("max_body_mb", 1, 4096),

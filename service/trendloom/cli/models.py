@@ -311,7 +311,7 @@ def reembed(
         )
     home = Workspace.open(workspace)
     with home.writing(), phases() as phase:
-        study(home, threads=chosen.threads, phase=phase)
+        study(home, horizon=chosen.horizon, threads=chosen.threads, phase=phase)
         phase("index")
         vector_index(home)
     err.print(f"{came.photos:,} photos, now of {loaded.identity}", highlight=False, markup=False)

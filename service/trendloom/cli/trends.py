@@ -153,11 +153,12 @@ def _again(home: Workspace) -> None:
     from trendloom.cli.workspace import step_of
     from trendloom.pipeline.study import study
 
-    last = home.read("runs").sort("finished_at").tail(1)
+    last, chosen = home.read("runs").sort("finished_at").tail(1), settings()
     if not last.height:
         return
+    day, step = last["now"][0], step_of(last["window"][0])
     with phases() as phase:
-        study(home, as_of=last["now"][0], step=step_of(last["window"][0]), threads=settings().threads, phase=phase)
+        study(home, as_of=day, step=step, horizon=chosen.horizon, threads=chosen.threads, phase=phase)
 
 
 @group.command("verify")

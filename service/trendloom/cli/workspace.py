@@ -71,9 +71,15 @@ def run(
     workers: Workers = None,
     garments: Garments = None,
     model: ModelName = None,
+    horizon: Annotated[
+        int | None,
+        typer.Option(
+            help="Weeks that looks are clustered from, older garments join the nearest; 0: all.", show_default=False
+        ),
+    ] = None,
 ) -> None:
     """Runs the whole path: photos in, tags, looks and trends out. Can be stopped and run again."""
-    chosen = settings(workers=workers, model=model, garments=garments)
+    chosen = settings(workers=workers, model=model, garments=garments, horizon=horizon)
     counts = run_all(src, workspace, chosen, format=format, columns=map, as_of=as_of, window=window, retry=retry)
     finish(counts)
 
@@ -150,7 +156,7 @@ def run_all(
         if taken.known:
             err.print(f"{taken.known:,} images were in the workspace already", highlight=False)
         with phases() as phase:
-            study(home, as_of=day, step=step, threads=chosen.threads, phase=phase)
+            study(home, as_of=day, step=step, horizon=chosen.horizon, threads=chosen.threads, phase=phase)
             phase("index")
             vector_index(home)
         counts = statuses(home)

@@ -111,6 +111,8 @@ def find_looks(
     posts: pl.DataFrame,
     tags: pl.DataFrame,
     run: str,
+    recent: NDArray[np.bool_],
+    afresh: bool = False,
     threads: int = 1,
 ) -> Looks:
     """Returns the looks of a workspace's garments, with the ids of the run before where they go on.
@@ -127,13 +129,16 @@ def find_looks(
         posts: post_id, author_hash, caption.
         tags: key, garment, group, value.
         run: Id of this run.
+        recent: (n,) which garments looks are clustered from; the others join the nearest look, as new ones do.
+        afresh: Clusters all again, whatever is known.
         threads: For the neighbour search.
     """
     keys = [f"{key}\x00{garment}" for key, garment in garments.select("key", "garment").iter_rows()]
     known = {f"{k}\x00{g}": look for k, g, look in _earlier(workspace).iter_rows()}
     before = {key: look for key, look in known.items() if look is not None}
     history = workspace.result("lineage")
-    grouped = _joined(workspace, vectors, keys, known) or _clustered(vectors, threads)
+    joined = None if afresh else _joined(workspace, vectors, keys, known)
+    grouped = joined or _clustered(vectors, recent, threads)
     owners = _owners(garments, photos, posts)
     chosen = exemplars(vectors, grouped.labels, grouped.centres, owners, count=_EXEMPLARS)
     medoids = chosen[:, 0] if len(chosen) else np.zeros(0, dtype=np.int64)
@@ -153,16 +158,17 @@ def _earlier(workspace: Workspace) -> pl.DataFrame:
     return workspace.result("assignments").select("key", "garment", "look_id")
 
 
-def _clustered(vectors: Floats, threads: int) -> _Grouped:
+def _clustered(vectors: Floats, recent: NDArray[np.bool_], threads: int) -> _Grouped:
     """Returns the garments in looks: fine communities of their nearest-neighbour graph, joined where they are alike."""
-    if len(vectors) < 2:
-        labels = np.full(len(vectors), -1, dtype=np.int64)
-    else:
-        near = neighbours(vectors, _NEIGHBOURS, threads=threads)
-        pieces = communities(*near, resolution=fineness(len(vectors)), min_size=_PIECE)
-        labels = merge_alike(vectors, pieces)
-    centres = centroids(vectors, labels)
-    cuts = assignment_cuts(vectors, labels, centres)
+    labels = np.full(len(vectors), -1, dtype=np.int64)
+    late = vectors[recent]
+    if len(late) >= 2:
+        near = neighbours(late, _NEIGHBOURS, threads=threads)
+        labels[recent] = merge_alike(late, communities(*near, resolution=fineness(len(late)), min_size=_PIECE))
+    centres = centroids(late, labels[recent])
+    cuts = assignment_cuts(late, labels[recent], centres)
+    if not recent.all():
+        labels[~recent] = assign(vectors[~recent], centres, cuts)
     return _Grouped(labels=labels, centres=centres, cuts=cuts, clustered=len(vectors))
 
 

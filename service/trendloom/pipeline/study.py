@@ -7,12 +7,14 @@ import hashlib
 import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 
+import numpy as np
 import polars as pl
+from numpy.typing import NDArray
 
 from trendloom import __version__
-from trendloom.counting import Step, attribute_members, copy_groups, posts_showing, tally
+from trendloom.counting import Step, attribute_members, choose_windows, copy_groups, posts_showing, tally
 from trendloom.counting.pooled import pool
 from trendloom.errors import InputError, NotEnoughData, VectorIndexError
 from trendloom.index import VectorIndex
@@ -78,6 +80,7 @@ def study(
     *,
     as_of: date | None = None,
     step: Step | None = None,
+    horizon: int = 0,
     threads: int = 1,
     phase: Phase = lambda name: None,
 ) -> str:
@@ -89,13 +92,16 @@ def study(
         workspace: Locked by the caller.
         as_of: What is posted at or after this day does not count.
         step: `week` or `month`; by default chosen from the data.
+        horizon: Weeks of posts that looks are clustered from; 0 takes all history. Trends are counted over all of it.
         threads: For the neighbour search.
         phase: Called with the name of each phase as it begins.
     """
     photos = workspace.read("photos").filter(pl.col("status") == "ok").sort("key", "post_id")
     posts = workspace.read("posts").sort("post_id")
     prompts = [prompt for prompt in load_prompts(workspace) if prompt.model == workspace.meta.model]
-    settings = {"as_of": str(as_of), "step": step, "version": __version__, **_identity(workspace)}
+    settings: dict[str, object] = {"as_of": str(as_of), "step": step, "version": __version__, **_identity(workspace)}
+    if horizon:
+        settings["horizon"] = horizon
     if prompts:
         settings["prompts"] = " ".join(prompt.trend_id for prompt in prompts)
     run = _run_id(photos, posts, settings)
@@ -105,7 +111,19 @@ def study(
     tags = tags_of_garments(workspace.read("tags"))
     garments = worn_garments(workspace, photos, tags)
     vectors, garments = garment_vectors(garments), garments.drop("vector")
-    seen = find_looks(workspace, garments, vectors, photos=photos, posts=posts, tags=tags, run=run, threads=threads)
+    recent = _recent(garments, photos, posts, as_of=as_of, horizon=horizon)
+    seen = find_looks(
+        workspace,
+        garments,
+        vectors,
+        photos=photos,
+        posts=posts,
+        tags=tags,
+        run=run,
+        recent=recent,
+        afresh=_last_horizon(workspace) != horizon,
+        threads=threads,
+    )
     phase("trends")
     members, names = _shown(seen, garments, vectors, photos=photos, posts=posts, tags=tags, prompts=prompts)
     found = _judge(posts, photos, members, names, as_of=as_of, step=step)
@@ -118,7 +136,7 @@ def study(
         "window": found.step,
         "now": found.now,
         "posts": posts.height,
-        "report": json.dumps(dict(found.report), sort_keys=True),
+        "report": json.dumps(dict(found.report) | {"horizon": horizon}, sort_keys=True),
     }
     workspace.publish(
         frame("runs", [row]),
@@ -132,6 +150,24 @@ def study(
         },
     )
     return run
+
+
+def _recent(
+    garments: pl.DataFrame, photos: pl.DataFrame, posts: pl.DataFrame, *, as_of: date | None, horizon: int
+) -> NDArray[np.bool_]:
+    """Returns which garments looks are clustered from, (n,): those posted within the horizon before the last window's end."""
+    now = choose_windows(posts["posted_at"], as_of=as_of).now
+    if not horizon or now is None:
+        return np.ones(garments.height, dtype=bool)
+    day = pl.col("posted_at").dt.date()
+    late = posts.filter((day >= now - timedelta(weeks=horizon)) & (day < now)).select("post_id")
+    keys = photos.join(late, on="post_id", how="semi")["key"].unique()
+    return garments.select(pl.col("key").is_in(keys.to_list())).to_series().to_numpy()
+
+
+def _last_horizon(workspace: Workspace) -> int:
+    last = workspace.read("runs").sort("finished_at").tail(1)
+    return int(json.loads(last["report"][0]).get("horizon", 0)) if last.height else 0
 
 
 def _shown(
