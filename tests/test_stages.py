@@ -107,13 +107,25 @@ class TestEvidence:
         assert (now[0, 0], past[0, 0]) == (1, 2)
 
     def test_spans_of_two_years_and_of_half_a_year(self) -> None:
-        long = choose_spans(104, length=8, pad=8, year=52)
+        long = choose_spans(104, length=8, least=4, year=52)
         assert long.seasonal
         assert np.flatnonzero(long.block == 0).tolist() == list(range(96, 104))
-        assert np.flatnonzero(long.block > 0).tolist() == list(range(36, 60))
-        short = choose_spans(26, length=13, pad=6, year=52)
+        assert np.flatnonzero(long.block > 0).tolist() == list(range(44, 52))
+        part = choose_spans(60, length=13, least=4, year=52)  # eight weeks are known twice
+        assert (part.seasonal, part.length) == (True, 8)
+        assert np.flatnonzero(part.block > 0).tolist() == list(range(8))
+        assert not choose_spans(55, length=13, least=4, year=52).seasonal
+        short = choose_spans(26, length=13, least=4, year=52)
         assert not short.seasonal
         assert short.block.tolist() == [-1, -1] + [2] * 8 + [1] * 8 + [0] * 8
+
+    def test_what_returns_every_year_has_not_grown_on_its_way_up(self) -> None:
+        weeks = 117  # the last quarter is the way up to a peak that lies ahead
+        season = 0.02 * np.exp(1.2 * np.cos(2 * np.pi * (np.arange(weeks) - weeks - 4) / 52.18))
+        found = study(*dump(weeks, 400, {"returns": season, **background(weeks)}))
+        row = found.trends.filter(pl.col("trend_id") == "returns").row(0, named=True)
+        assert row["growth_low"] < 1 < row["growth_high"]
+        assert 0.8 < row["growth"] < 1.25
 
     def test_poisson_counts_are_not_dispersed_and_bursts_are(self) -> None:
         rng = np.random.default_rng(1)

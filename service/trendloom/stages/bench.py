@@ -17,8 +17,8 @@ class Bench:
     """What a tally is compared with.
 
     Attributes:
-        shown: The last 13 weeks (3 months) against their season a year before: the growth that is reported.
-        exact: The last weeks against exactly the same ones a year before, where both are known; else None.
+        recent: (windows,) the last 13 weeks (3 months), of which people, posts and shares are told.
+        shown: The last weeks against the same ones a year before, where these are known: the growth that is reported.
     """
 
     def __init__(self, tally: Counted) -> None:
@@ -30,11 +30,16 @@ class Bench:
         self.voice = tally.row_voice.astype(np.int64)
         counts = tally.series["numerator"].to_numpy().reshape(self.count, self.windows)
         self.phi = dispersion(counts, tally.exposure.sum(axis=1))
-        least = 4 if tally.windows.step == "week" else 1
         span, year = tally.windows.span, tally.windows.year
-        self.shown = choose_spans(self.windows, length=span, pad=span // 2, year=year)
-        known = min(span, self.windows - year)
-        self.exact = choose_spans(self.windows, length=known, pad=0, year=year) if known >= least else None
+        self.recent = np.arange(self.windows) >= self.windows - span
+        self.shown = choose_spans(self.windows, length=span, least=4 if tally.windows.step == "week" else 1, year=year)
+
+    def people(self) -> Ints:
+        """Returns (trends,) how many showed each in the last 13 weeks."""
+        recent = self.recent[self.window]
+        voices = max(int(self.voice.max(initial=0)) + 1, 1)
+        key = np.unique(self.trend[recent] * voices + self.voice[recent])
+        return np.bincount(key // voices, minlength=self.count)
 
     def evidence(self, spans: Spans) -> Evidence:
         """Returns how much each trend grew in a comparison."""

@@ -49,27 +49,24 @@ class Spans:
     length: int
 
 
-def choose_spans(windows: int, *, length: int, pad: int, year: int, end: int | None = None) -> Spans:
-    """Returns what is compared at window `end` (exclusive; default: the last).
+def choose_spans(windows: int, *, length: int, least: int, year: int) -> Spans:
+    """Returns what is compared with the last windows.
 
-    With more than a year of history: the last `length` windows (fewer where less is known a year before) against the
-    same season a year before, `pad` windows wider on both sides. Otherwise the last windows, at most a third of all, against all before them.
-    The past is cut into spans of the same length, as people are counted once a span.
+    Where `least` windows or more are known twice: the last `length` ones (fewer where less is known a year before) against
+    exactly the same a year before. Otherwise the last windows, at most a third of all, against all before them, cut into
+    spans of the same length, as people are counted once a span.
     """
-    last = windows if end is None else end
-    top = last - year + pad
-    seasonal = last >= year and top >= 1
-    if seasonal:
-        length = min(length, top)
-        bottom = max(0, last - year - length - pad)
-    else:
-        length = max(1, min(length, last // 3))
-        top, bottom = last - length, 0
     block = np.full(windows, -1, dtype=np.int64)
-    spans = (top - bottom) // length
-    block[top - spans * length : top] = np.repeat(np.arange(spans, 0, -1), length)
-    block[last - length : last] = 0
-    return Spans(block=block, seasonal=seasonal, length=length)
+    known = min(length, windows - year)
+    if known >= least:
+        block[windows - year - known : windows - year] = 1
+        block[windows - known :] = 0
+        return Spans(block=block, seasonal=True, length=known)
+    length = max(1, min(length, windows // 3))
+    spans = (windows - length) // length
+    block[windows - length - spans * length : windows - length] = np.repeat(np.arange(spans, 0, -1), length)
+    block[windows - length :] = 0
+    return Spans(block=block, seasonal=False, length=length)
 
 
 @dataclass(frozen=True, kw_only=True)

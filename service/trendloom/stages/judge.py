@@ -22,7 +22,7 @@ Ints = NDArray[np.int64]
 Floats = NDArray[np.float64]
 
 _MIN_WINDOWS = {"week": 8, "month": 6}
-_MIN_PEOPLE = 20  # in the last span, to be called
+_MIN_PEOPLE = 20  # in the last 13 weeks, to be called
 _MIN_EVENTS = 25  # people in all spans, to be tested; chosen by the total alone, which says nothing about growth
 _Q = 0.1
 _ODDS = 2.0  # log weight of a rise against a strong season of the trend's own
@@ -127,13 +127,13 @@ def _verdict(bench: Bench, shown: Evidence, stage: NDArray[np.object_]) -> _Verd
     """Returns what is said of trends with history enough; `stage` holds what is seasonal, and steady otherwise."""
     rises = Rises(bench.tally, bench.phi)
     up, down, tested = _tested(rises)
-    called = np.flatnonzero(_rising(rises, up, tested) & (shown.now >= _MIN_PEOPLE))
+    called = np.flatnonzero(_rising(rises, up, tested) & (bench.people() >= _MIN_PEOPLE))
     under = _stories(bench, rises, called)
     told = np.setdiff1d(called, list(under))
     others = np.setdiff1d(np.flatnonzero(rises.up.z > 0), called)
     under |= _pieces(bench, told, others)
     burst = _bursts(rises, tested)
-    stage[tested & (down <= _Q) & (rises.down.odds >= _ODDS) & (shown.high < 1)] = "fading"
+    stage[tested & (down <= _Q) & (rises.down.odds >= _ODDS) & (shown.growth < 1)] = "fading"
     stage[np.setdiff1d(list(burst), [*called, *under]).astype(np.int64)] = "burst"
     stage[called] = "steady"  # what another trend tells has no stage of its own
     new = bench.windows - _NEW[bench.tally.windows.step]
@@ -193,7 +193,7 @@ def _grown(shown: Evidence, rises: Rises, told: Ints) -> Evidence:
 def _loud(bench: Bench, rises: Rises, told: Ints) -> dict[int, Loud]:
     """Returns what the ten loudest authors of the last 13 weeks (3 months) make of each called trend."""
     tally = bench.tally
-    recent = bench.shown.block[bench.window] == 0
+    recent = bench.recent[bench.window]
     found = {}
     for trend in told.tolist():
         authors, posts = np.unique(tally.row_author[recent & (bench.trend == trend)], return_counts=True)
@@ -209,7 +209,7 @@ def _stories(bench: Bench, rises: Rises, called: Ints) -> dict[int, int]:
     """Returns the trends that another called one tells better."""
     post = bench.tally.row_post.astype(np.int64)
     mine = np.isin(bench.trend, called)
-    recent = mine & (bench.shown.block[bench.window] == 0)
+    recent = mine & bench.recent[bench.window]
     posts = len(bench.tally.post_window)
 
     def without(trend: int, parts: Ints) -> Retold:
@@ -225,7 +225,7 @@ def _stories(bench: Bench, rises: Rises, called: Ints) -> dict[int, int]:
 def _pieces(bench: Bench, told: Ints, candidates: Ints) -> dict[int, int]:
     """Returns the trends on their way up that are mere pieces of a called one, too small to be called themselves."""
     post = bench.tally.row_post.astype(np.int64)
-    recent = bench.shown.block[bench.window] == 0
+    recent = bench.recent[bench.window]
     mine = recent & np.isin(bench.trend, candidates)
     size = np.bincount(bench.trend[mine], minlength=bench.count)
     pieces: dict[int, int] = {}
@@ -240,9 +240,9 @@ def _pieces(bench: Bench, told: Ints, candidates: Ints) -> dict[int, int]:
 
 def _seasonal(bench: Bench) -> NDArray[np.bool_]:
     """Returns the trends that moved within the year and are where they were in the same weeks a year before."""
-    if bench.exact is None:
+    if not bench.shown.seasonal:
         return np.zeros(bench.count, dtype=bool)
-    length, end = bench.exact.length, bench.windows
+    length, end = bench.shown.length, bench.windows
     block = np.full(end, -1, dtype=np.int64)
     year = bench.tally.windows.year
     for top in (end, end - year):  # this season against half a year before, in both years where they are known
@@ -251,6 +251,6 @@ def _seasonal(bench: Bench) -> NDArray[np.bool_]:
             block[top - length : top] = 0
             block[half - length : half] = 1
     moved = bench.evidence(Spans(block=block, seasonal=False, length=length))
-    same = bench.evidence(bench.exact)
+    same = bench.evidence(bench.shown)
     level = (same.growth > 1 / _SEASON_LEVEL) & (same.growth < _SEASON_LEVEL) & (np.abs(same.z) < _SEASON_Z)
     return level & (np.abs(moved.z) >= _MOVED) & (same.now + same.past >= _MIN_EVENTS)

@@ -24,12 +24,6 @@ COLUMNS = [
 _Z95 = 1.959963984540054
 
 
-def _distinct(trend: Ints, who: Ints, size: int) -> Ints:
-    """Returns (size,) distinct `who` per trend."""
-    people = int(who.max(initial=0)) + 1
-    return np.bincount(np.unique(trend * people + who) // people, minlength=size)
-
-
 def _shares(people: Ints, active: int) -> tuple[Floats, Floats, Floats]:
     """Returns shares of active people with their Wilson 95 % interval; (0, 1) where nobody is active."""
     if not active:
@@ -45,10 +39,10 @@ def _shares(people: Ints, active: int) -> tuple[Floats, Floats, Floats]:
 def _counts(bench: Bench) -> pl.DataFrame:
     """Returns people, posts, share and dates of each trend."""
     tally = bench.tally
-    recent = bench.shown.block[bench.window] == 0
-    in_span = np.r_[bench.shown.block == 0, False][tally.post_window]  # -1 (no window) reads the last: False
+    recent = bench.recent[bench.window]
+    in_span = np.r_[bench.recent, False][tally.post_window]  # -1 (no window) reads the last: False
     active = len(np.unique(tally.post_author[in_span]))
-    voices = _distinct(bench.trend[recent], bench.voice[recent], bench.count)
+    voices = bench.people()
     share, low, high = _shares(voices, active)
     at = tally.post_at[tally.row_post]
     first = np.full(bench.count, np.iinfo(np.int64).max)
