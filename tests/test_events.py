@@ -77,7 +77,7 @@ def table(folder: Path) -> Path:
     counts = mentions(4)
     counts[700] *= 15
     start = pl.datetime(2025, 2, 26, 21)
-    times = pl.select(pl.datetime_range(start, start.dt.offset_by(f"{HOURS - 1}h"), "1h")).to_series()[:rows]
+    times = pl.select(pl.datetime_range(start, start.dt.offset_by(f"{HOURS - 1}h"), "1h")).to_series()
     frame = pl.DataFrame({"hour": times.dt.to_string("%Y-%m-%d %H:%M:%S"), "linen": counts.astype(int)})
     path = folder / "counts.csv"
     frame.write_csv(path)
