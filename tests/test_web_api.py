@@ -16,7 +16,6 @@ from starlette.testclient import TestClient
 
 from tests.doubles_web import FakeViews
 from tests.web_client import FIRST, RED, client, files, problem
-from trendloom.web.deps import HEAVY
 
 
 @pytest.fixture(scope="module")
@@ -232,17 +231,3 @@ def test_search_by_words_and_by_photo(api: TestClient) -> None:
     problem(api.get("/v1/search"), 422)
     problem(api.get("/v1/search", params={"q": ""}), 422)
     assert "empty" in problem(api.get("/v1/search", params={"q": "  "}), 422)["detail"]
-
-
-def test_only_a_few_requests_hold_the_model_at_once() -> None:
-    opened = client()
-    places = opened.app.state.places  # type: ignore[attr-defined]  # the application under the client
-    for _ in range(HEAVY):
-        places.acquire()
-    response = opened.post("/v1/tag", files=files(RED))
-    problem(response, 503)
-    assert response.headers["retry-after"] == "1"
-    places.release()
-    for _ in range(3):  # a place is given back after each
-        assert opened.post("/v1/tag", files=files(RED)).status_code == 200
-        problem(opened.post("/v1/tag", files=files(b"x")), 415)

@@ -5,24 +5,24 @@ from __future__ import annotations
 import threading
 from collections import OrderedDict
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import date, datetime
 from pathlib import Path
 
 import polars as pl
 
-from trendloom.errors import ImageError, InputError
+from trendloom.errors import InputError
 from trendloom.export import publish
 from trendloom.photos import decode
 from trendloom.pipeline.ingest import statuses
-from trendloom.pipeline.looking import garments_of
 from trendloom.pipeline.study import Results, results, vector_index
-from trendloom.pipeline.thumbnails import Thumbnails, heat_png
+from trendloom.pipeline.tagging import Eyes, Model, TagResult
+from trendloom.pipeline.thumbnails import Thumbnails
 from trendloom.store import Workspace
-from trendloom.types import WHOLE, Box, Encoder, Finder, MainColour, Tag, Tagger
+from trendloom.types import WHOLE, Box
 from trendloom.vision.labels import refuse_labels
 
-__all__ = ["Hit", "Overview", "Photo", "TagResult", "Views"]
+__all__ = ["Hit", "Overview", "Photo", "Views"]
 
 _CACHED_SEGMENTS = 16
 
@@ -76,42 +76,12 @@ class Hit:
 
 
 @dataclass(frozen=True, kw_only=True)
-class TagResult:
-    """What was seen in one image handed in."""
-
-    key: str
-    status: str
-    error: str | None
-    tags: list[tuple[int, Box, Tag]]
-    colours: dict[int, tuple[MainColour, ...]] = field(default_factory=dict)  # of each garment's pixels
-    heats: dict[int, bytes] = field(default_factory=dict)  # of each garment, a PNG over the photo, where asked for
-
-
-@dataclass(frozen=True, kw_only=True)
 class _Facts:
     """Tables that most pages need, in memory as long as nothing was added to them."""
 
     photos: pl.DataFrame  # key, post_id, status
     posts: pl.DataFrame  # post_id, posted_at
     tags: pl.DataFrame  # key, group, value; sure ones
-
-
-Eyes = tuple[Encoder, Tagger, Finder | None]
-
-
-class Model:
-    """The towers that search and tagging need, made on first use."""
-
-    def __init__(self, load: Callable[[], Eyes]) -> None:
-        self._load, self._lock = load, threading.Lock()
-        self._eyes: Eyes | None = None
-
-    def get(self) -> Eyes:
-        """Returns encoder, tagger, and the finder of garments if there is one."""
-        with self._lock:
-            if self._eyes is None:
-                self._eyes = self._load()
-            return self._eyes
 
 
 class Views:
@@ -365,28 +335,7 @@ class Views:
 
     def tag(self, images: Sequence[tuple[str, bytes]], *, heat: bool = False) -> list[TagResult]:
         """Returns what is seen in each image, and where; an image that cannot be read has its status and no tags."""
-        encoder, tagger, finder = self._model.get()
-        found = []
-        for name, data in images:
-            try:
-                picture = decode(data, target=encoder.size)
-                pixels = encoder.prepare(picture.pixels)
-            except ImageError as reason:
-                found.append(TagResult(key=name, status=reason.status, error=str(reason), tags=[]))
-                continue
-            (garments,) = garments_of(pixels[None], [picture], encoder, tagger, finder, heat=heat)
-            tags = [(g.number, g.box, tag) for g in garments for tag in g.tags if tag.sure]
-            found.append(
-                TagResult(
-                    key=name,
-                    status="ok",
-                    error=None,
-                    tags=tags,
-                    colours={g.number: g.colours for g in garments if g.tags},
-                    heats={g.number: heat_png(g.heat) for g in garments if g.heat is not None},
-                )
-            )
-        return found
+        return self._model.tag(images, heat=heat)
 
     # ---- photos, read-only, from SRC alone
 
