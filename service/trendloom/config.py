@@ -45,7 +45,7 @@ class Settings:
     port: int = 8321
     max_body_mb: int = 32
     max_files: int = 32
-    queue: int = 128
+    queue: int = 64
     batch_wait_ms: int = 5
     max_wait_s: int = 10
     body_timeout_s: int = 30

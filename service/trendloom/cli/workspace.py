@@ -58,6 +58,8 @@ Segment = Annotated[
     ),
 ]
 
+_CONNECTIONS = 900  # open at once to `serve`: below what systems allow a process, 1,024 files
+
 
 @app.command()
 def run(
@@ -298,8 +300,18 @@ def serve(
 
     chosen = settings(host=host, port=port, k=k)
     site = create_app(views_of(workspace, chosen, k=chosen.k), chosen)
+    config = uvicorn.Config(
+        site,
+        host=chosen.host,
+        port=chosen.port,
+        log_level="warning",
+        timeout_keep_alive=10,
+        limit_concurrency=_CONNECTIONS,
+    )
+    listening = config.bind_socket()
+    port_found = listening.getsockname()[1]
     err.print(
-        f"dashboard: http://{chosen.host}:{chosen.port}/  API: http://{chosen.host}:{chosen.port}/docs  (Ctrl-C ends)",
+        f"dashboard: http://{chosen.host}:{port_found}/  API: http://{chosen.host}:{port_found}/docs  (Ctrl-C ends)",
         highlight=False,
     )
-    uvicorn.run(site, host=chosen.host, port=chosen.port, log_level="warning", timeout_keep_alive=10)
+    uvicorn.Server(config).run(sockets=[listening])
