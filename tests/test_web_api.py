@@ -7,6 +7,7 @@ import csv
 import io
 import math
 from collections.abc import Iterator
+from datetime import date
 from typing import Any
 
 import polars as pl
@@ -16,6 +17,7 @@ from starlette.testclient import TestClient
 
 from tests.doubles_web import FakeViews
 from tests.web_client import FIRST, RED, client, files, problem
+from trendloom.pipeline.searching import Filters
 
 
 @pytest.fixture(scope="module")
@@ -231,3 +233,31 @@ def test_search_by_words_and_by_photo(api: TestClient) -> None:
     problem(api.get("/v1/search"), 422)
     problem(api.get("/v1/search", params={"q": ""}), 422)
     assert "empty" in problem(api.get("/v1/search", params={"q": "  "}), 422)["detail"]
+
+
+def test_a_search_is_narrowed_by_time_country_and_tag() -> None:
+    views = FakeViews()
+    opened = client(views)
+    asked = {"since": "2025-01-01", "until": "2025-04-01", "segment": "country=FR", "tag": ["colour=red", "type=shirt"]}
+    wanted = Filters(
+        since=date(2025, 1, 1),
+        until=date(2025, 4, 1),
+        segment={"country": "FR"},
+        tags=(("colour", "red"), ("type", "shirt")),
+    )
+    for path in ("/v1/search", "/v1/search.csv"):
+        assert opened.get(path, params={"q": "red", **asked}).status_code == 200
+        assert views.filters == wanted
+    assert opened.post("/v1/search", params=asked, files=files(RED)).status_code == 200
+    assert views.filters == wanted
+    page = opened.get("/search", params={"q": "red", "since": "2025-01-01", "country": "FR", "tag": "colour=red"})
+    assert views.filters == Filters(since=date(2025, 1, 1), segment={"country": "FR"}, tags=(("colour", "red"),))
+    assert 'value="colour=red"' in page.text
+    csv_link = "/v1/search.csv?q=red&amp;since=2025-01-01&amp;segment=country%3DFR&amp;tag=colour%3Dred"
+    assert csv_link in page.text
+
+
+@pytest.mark.parametrize("wrong", [{"since": "1 May"}, {"until": "2025-02-30"}, {"segment": "age=20"}, {"tag": "red"}])
+def test_a_search_filter_that_cannot_be_read_is_refused(api: TestClient, wrong: dict[str, str]) -> None:
+    detail = problem(api.get("/v1/search", params={"q": "red", **wrong}), 422)["detail"]
+    assert next(iter(wrong)) in detail

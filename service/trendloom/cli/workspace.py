@@ -98,10 +98,12 @@ def ingest(
     model: ModelName = None,
 ) -> None:
     """Takes posts and photos into a workspace, with their tags; `run` also looks for trends."""
+    from trendloom.pipeline.indexing import vector_index
     from trendloom.pipeline.ingest import statuses
 
     chosen = settings(workers=workers, model=model, garments=garments)
     with ingest_into(src, workspace, chosen, format=format, columns=map, retry=retry) as (home, _):
+        vector_index(home)
         counts = statuses(home)
     finish(counts)
 
@@ -150,8 +152,9 @@ def run_all(
 ) -> dict[str, int]:
     """Runs the whole path, prints the trends, and returns the images by status."""
     from trendloom.cli.show import err, phases
+    from trendloom.pipeline.indexing import vector_index
     from trendloom.pipeline.ingest import statuses
-    from trendloom.pipeline.study import study, vector_index
+    from trendloom.pipeline.study import study
 
     day, step = _day(as_of), step_of(window)
     with ingest_into(src, root, chosen, format=format, columns=columns, retry=retry) as (home, taken):
@@ -269,17 +272,33 @@ def search(
     words: Annotated[str | None, typer.Argument(help="What to look for, in words.", show_default=False)] = None,
     image: Annotated[Path | None, typer.Option(help="A photo to look for instead.", show_default=False)] = None,
     n: Annotated[int, typer.Option("--n", "-n", help="Posts to list.", min=1, max=1000)] = 10,
+    since: Annotated[
+        str | None, typer.Option(metavar="DATE", help="Posted on this day or later.", show_default=False)
+    ] = None,
+    until: Annotated[
+        str | None, typer.Option(metavar="DATE", help="Posted before this day.", show_default=False)
+    ] = None,
+    segment: Segment = None,
+    tag: Annotated[
+        list[str] | None,
+        typer.Option(metavar="GROUP=VALUE", help="Only garments of this tag; repeat it.", show_default=False),
+    ] = None,
 ) -> None:
     """Finds the posts nearest to words or to a photo."""
-    from trendloom.cli.show import out
+    from trendloom.cli.show import err, out
+    from trendloom.pipeline.searching import parse_filters
     from trendloom.sources import load_file
 
     if bool(words) == (image is not None):
         raise InputError("search: expected either words or --image FILE, got " + ("both" if words else "neither"))
-    hits = views_of(workspace, settings(), k=1).search(words, load_file(image) if image else None, n=n)
+    filters = parse_filters(since=since, until=until, segment=segment or [], tags=tag or [])
+    views = views_of(workspace, settings(), k=1)
+    hits = views.search(words, load_file(image) if image else None, n=n, filters=filters)
     for hit in hits:
         when = f"{hit.posted_at:%Y-%m-%d}" if hit.posted_at else "no time   "
         out.print(f"{hit.score:.3f}  {when}  {hit.key}  {', '.join(hit.tags)}", highlight=False, markup=False)
+    if not hits:
+        err.print("nothing in the workspace passes these filters", highlight=False)
 
 
 @app.command()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import PurePosixPath
 from typing import Annotated
@@ -16,11 +16,13 @@ from starlette.templating import Jinja2Templates
 from trendloom.config import Settings
 from trendloom.export import parse_segment
 from trendloom.photos import MAX_BYTES
+from trendloom.pipeline.searching import Filters, parse_filters
 from trendloom.web.batching import Batcher, Turns
 from trendloom.web.problems import Refused
 from trendloom.web.reading import Tagged, ViewsProtocol
 
 __all__ = [
+    "FiltersDep",
     "PhotosLine",
     "Searches",
     "Segment",
@@ -79,6 +81,26 @@ def _segment(
 
 
 Segment = Annotated[dict[str, str], Depends(_segment)]
+
+
+def _filters(
+    segment: Segment,
+    since: Annotated[
+        str | None, Query(max_length=10, description="Posted on this day or later.", examples=["2025-01-01"])
+    ] = None,
+    until: Annotated[
+        str | None, Query(max_length=10, description="Posted before this day.", examples=["2025-04-01"])
+    ] = None,
+    tag: Annotated[
+        list[str] | None,
+        Query(description="`GROUP=VALUE` that one garment has; repeat it.", examples=[["colour=red"]]),
+    ] = None,
+) -> Filters:
+    found = parse_filters(since=since, until=until, tags=tag or [])
+    return replace(found, segment=segment)
+
+
+FiltersDep = Annotated[Filters, Depends(_filters)]
 
 
 def _short(name: str | None) -> str:

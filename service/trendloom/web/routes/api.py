@@ -10,7 +10,7 @@ from starlette.concurrency import run_in_threadpool
 from starlette.responses import Response
 
 from trendloom.web.batching import Batcher
-from trendloom.web.deps import PhotosLine, Searches, Segment, Upload, Uploads, ViewsDep
+from trendloom.web.deps import FiltersDep, PhotosLine, Searches, Segment, Upload, Uploads, ViewsDep
 from trendloom.web.listing import cursor_of, find_trend, list_trends, place_of
 from trendloom.web.problems import STATUS_OF_IMAGE, Refused
 from trendloom.web.reading import Tagged, ViewsProtocol
@@ -181,24 +181,30 @@ def _sought(views: ViewsProtocol, **asked: Any) -> Hits:
 
 
 @router.get("/v1/search", tags=["search"], summary="Search photos by words")
-async def search(request: Request, q: Sought, views: ViewsDep, line: Searches, n: Near = 24) -> Hits:
-    """Returns the photos nearest to the words."""
-    return await line.run(request, partial(_sought, views, text=q, n=n))
+async def search(  # noqa: PLR0917  a parameter of the query each
+    request: Request, q: Sought, views: ViewsDep, line: Searches, filters: FiltersDep, n: Near = 24
+) -> Hits:
+    """Returns the photos nearest to the words, of those that pass the filters: n if there are n."""
+    return await line.run(request, partial(_sought, views, text=q, n=n, filters=filters))
 
 
 @router.get("/v1/search.csv", tags=["search"], summary="Search as CSV", responses=CSV, response_class=Response)
-async def search_csv(request: Request, q: Sought, views: ViewsDep, line: Searches, n: Near = 24) -> Response:
-    """Returns the photos nearest to the words."""
-    found = await line.run(request, partial(_sought, views, text=q, n=n))
+async def search_csv(  # noqa: PLR0917  a parameter of the query each
+    request: Request, q: Sought, views: ViewsDep, line: Searches, filters: FiltersDep, n: Near = 24
+) -> Response:
+    """Returns the photos nearest to the words, of those that pass the filters."""
+    found = await line.run(request, partial(_sought, views, text=q, n=n, filters=filters))
     return csv_response("search", Hit, found.hits)
 
 
 @router.post("/v1/search", tags=["search"], openapi_extra=UPLOAD, summary="Search photos by a photo")
-async def search_image(request: Request, images: Uploads, views: ViewsDep, line: Searches, n: Near = 24) -> Hits:
-    """Returns the photos nearest to the one image that is sent."""
+async def search_image(  # noqa: PLR0917  a thing it is handed each
+    request: Request, images: Uploads, views: ViewsDep, line: Searches, filters: FiltersDep, n: Near = 24
+) -> Hits:
+    """Returns the photos nearest to the one image that is sent, of those that pass the filters."""
     if len(images) != 1:
         raise Refused(422, f"expected one image, got {len(images)}")
-    return await line.run(request, partial(_sought, views, image=images[0][1], n=n))
+    return await line.run(request, partial(_sought, views, image=images[0][1], n=n, filters=filters))
 
 
 @router.get("/healthz", tags=["health"], summary="The process answers")

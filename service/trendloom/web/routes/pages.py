@@ -14,6 +14,7 @@ from starlette.responses import Response
 
 from trendloom.artifacts import find_model, load_card
 from trendloom.errors import ArtifactError
+from trendloom.pipeline.searching import parse_filters
 from trendloom.web import drawing, words
 from trendloom.web.deps import PhotosLine, Searches, SettingsDep, Templates, Uploads, ViewsDep
 from trendloom.web.listing import Listed, find_trend, list_trends
@@ -167,20 +168,29 @@ def trend(
 
 
 @router.get("/search")
-async def search(
+async def search(  # noqa: PLR0917  a parameter of the query each
     request: Request,
     templates: Templates,
     views: ViewsDep,
     line: Searches,
     q: Annotated[str, Query(max_length=400)] = "",
+    since: Asked = "",
+    until: Asked = "",
+    country: Asked = "",
+    tag: Asked = "",
 ) -> Response:
     """Answers with the trends of that name and the photos nearest to the words."""
+    segment, tags = ([f"country={country}"] if country else []), ([tag] if tag else [])
+    filters = parse_filters(since=since, until=until, segment=segment, tags=tags)
+    asked = {"since": since, "until": until, "country": country, "tag": tag}
+    pairs = [("q", q), ("since", since), ("until", until), *(("segment", s) for s in segment), ("tag", tag)]
+    csv = "/v1/search.csv" + words.query([(name, value) for name, value in pairs if value])
 
     def page() -> Response:
-        overview, asked = views.overview(), q.strip()
-        hits = views.search(text=q, n=24) if asked and overview.photos else []
-        named = list_trends(views, stage=None, segment={}, query=asked).rows(0, 8) if asked and overview.run else []
-        context = _context(overview, "search", q=q, hits=hits, named=named, by_photo=False)
+        overview, sought = views.overview(), q.strip()
+        hits = views.search(text=q, n=24, filters=filters) if sought and overview.photos else []
+        named = list_trends(views, stage=None, segment={}, query=sought).rows(0, 8) if sought and overview.run else []
+        context = _context(overview, "search", q=q, hits=hits, named=named, by_photo=False, asked=asked, csv=csv)
         return templates.TemplateResponse(request, "search.html", context)
 
     return await (line.run(request, page) if q.strip() else run_in_threadpool(page))
@@ -196,7 +206,8 @@ async def search_image(
 
     def page() -> Response:
         hits = views.search(image=images[0][1], n=24)
-        context = _context(views.overview(), "search", q="", hits=hits, named=[], by_photo=True)
+        asked = dict.fromkeys(("since", "until", "country", "tag"), "")
+        context = _context(views.overview(), "search", q="", hits=hits, named=[], by_photo=True, asked=asked, csv="")
         return templates.TemplateResponse(request, "search.html", context)
 
     return await line.run(request, page)
