@@ -212,3 +212,23 @@ def test_what_does_not_fit_is_refused(tmp_path: Path) -> None:
         made(unit(9)).search(unit(1, dim=8), 1)
     with pytest.raises(VectorIndexError, match="rebuilt"):
         VectorIndex.load(tmp_path)
+
+
+def test_neighbours_by_lists_are_nearly_all_right(monkeypatch: pytest.MonkeyPatch) -> None:
+    rows = unit(600, dim=8)
+    wanted, _ = neighbours(rows, 10)
+    monkeypatch.setattr("trendloom.index.graph._FLAT_UP_TO", 100)
+    ids, cosines = neighbours(rows, 10)
+    again, _ = neighbours(rows, 10)
+    np.testing.assert_array_equal(ids, again)
+    recall = np.mean([len(set(a) & set(b)) / 10 for a, b in zip(ids, wanted, strict=True)])
+    assert recall > 0.85  # sixteen lists of six
+    there = ids >= 0
+    places = np.repeat(np.arange(600)[:, None], 10, axis=1)
+    np.testing.assert_allclose(cosines[there], (rows[places[there]] * rows[ids[there]]).sum(axis=1), atol=1e-5)
+    assert (np.diff(cosines, axis=1) <= 0).all()
+    assert (ids != np.arange(600)[:, None]).all()
+    assert all(len(set(row)) == 10 for row in ids)
+    far, _ = neighbours(rows, 400)  # more than sixteen lists hold
+    assert (far[:, -1] == -1).any()
+    assert all(len({n for n in row if n >= 0}) == (row >= 0).sum() for row in far)
