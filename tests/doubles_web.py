@@ -14,6 +14,7 @@ import polars as pl
 from PIL import Image, ImageDraw
 
 from trendloom.errors import InputError
+from trendloom.pipeline.searching import Filters
 from trendloom.pipeline.thumbnails import heat_png
 from trendloom.types import Box, MainColour, Tag
 
@@ -310,7 +311,10 @@ class FakeViews:
             ]
         )
 
-    def search(self, text: str | None = None, image: bytes | None = None, *, n: int = 24) -> list[Hit]:
+    def search(
+        self, text: str | None = None, image: bytes | None = None, *, n: int = 24, filters: Filters | None = None
+    ) -> list[Hit]:
+        self.filters = filters
         if text is not None and not text.strip():
             raise InputError("a text is empty: expected words")
         self._look(image)

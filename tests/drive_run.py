@@ -11,8 +11,9 @@ import deltalake
 
 from tests.doubles import HistogramEncoder
 from tests.dumps import ShirtTagger
+from trendloom.pipeline.indexing import vector_index
 from trendloom.pipeline.ingest import ingest
-from trendloom.pipeline.study import study, vector_index
+from trendloom.pipeline.study import study
 from trendloom.sources import open_source
 from trendloom.store import Workspace, workspace
 

@@ -12,7 +12,7 @@ import pytest
 
 from tests.dumps import make_dump, tables
 from trendloom.index import VectorIndex
-from trendloom.pipeline.study import vector_index
+from trendloom.pipeline.indexing import vector_index
 from trendloom.store import Workspace
 
 ROOT = Path(__file__).parents[1]
@@ -49,7 +49,8 @@ def same(root: Path, clean: Path) -> None:
         assert found[name] == wanted[name], name
     index = VectorIndex.load(root / "index")
     assert len(index) == len(VectorIndex.load(clean / "index"))
-    assert index.stamp == f"hist 1:{Workspace.open(root).version('garments')}"
+    home = Workspace.open(root)
+    assert index.stamp == f"hist 1:{home.version('garments')}:{home.version('photos')}"
 
 
 def seeded(root: Path, clean: Path) -> Path:
@@ -89,14 +90,15 @@ def test_a_second_run_adds_nothing(dump: Path, clean: Path) -> None:
 def test_a_damaged_index_is_rebuilt(harm: str, clean: Path, tmp_path: Path) -> None:
     shutil.copytree(clean, tmp_path / "w")
     folder = tmp_path / "w" / "index"
-    raw = (folder / "vectors.faiss").read_bytes()
+    vectors, names = next(folder.glob("vectors-*")), next(folder.glob("names-*"))
+    raw = vectors.read_bytes()
     match harm:
         case "cut":
-            (folder / "vectors.faiss").write_bytes(raw[: len(raw) // 2])
+            vectors.write_bytes(raw[: len(raw) // 2])
         case "flip":
-            (folder / "vectors.faiss").write_bytes(raw[:-9] + bytes([raw[-9] ^ 1]) + raw[-8:])
+            vectors.write_bytes(raw[:-9] + bytes([raw[-9] ^ 1]) + raw[-8:])
         case "gone":
-            (folder / "ids.json").unlink()
+            names.unlink()
         case "meta":
             (folder / "index.json").write_text("{")
     rebuilt = vector_index(Workspace.open(tmp_path / "w"))

@@ -14,9 +14,10 @@ from tests.doubles import HistogramEncoder
 from tests.dumps import ShirtTagger, make_dump, patch
 from trendloom.errors import StoreError, WorkspaceBusy
 from trendloom.pipeline import reembed as room
+from trendloom.pipeline.indexing import vector_index
 from trendloom.pipeline.ingest import ingest, statuses
 from trendloom.pipeline.reembed import reembed
-from trendloom.pipeline.study import study, vector_index
+from trendloom.pipeline.study import study
 from trendloom.sources import open_source
 from trendloom.store import Workspace
 from trendloom.types import Floats, Pixels

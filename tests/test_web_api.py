@@ -7,6 +7,7 @@ import csv
 import io
 import math
 from collections.abc import Iterator
+from datetime import date
 from typing import Any
 
 import polars as pl
@@ -16,7 +17,7 @@ from starlette.testclient import TestClient
 
 from tests.doubles_web import FakeViews
 from tests.web_client import FIRST, RED, client, files, problem
-from trendloom.web.deps import HEAVY
+from trendloom.pipeline.searching import Filters
 
 
 @pytest.fixture(scope="module")
@@ -234,15 +235,29 @@ def test_search_by_words_and_by_photo(api: TestClient) -> None:
     assert "empty" in problem(api.get("/v1/search", params={"q": "  "}), 422)["detail"]
 
 
-def test_only_a_few_requests_hold_the_model_at_once() -> None:
-    opened = client()
-    places = opened.app.state.places  # type: ignore[attr-defined]  # the application under the client
-    for _ in range(HEAVY):
-        places.acquire()
-    response = opened.post("/v1/tag", files=files(RED))
-    problem(response, 503)
-    assert response.headers["retry-after"] == "1"
-    places.release()
-    for _ in range(3):  # a place is given back after each
-        assert opened.post("/v1/tag", files=files(RED)).status_code == 200
-        problem(opened.post("/v1/tag", files=files(b"x")), 415)
+def test_a_search_is_narrowed_by_time_country_and_tag() -> None:
+    views = FakeViews()
+    opened = client(views)
+    asked = {"since": "2025-01-01", "until": "2025-04-01", "segment": "country=FR", "tag": ["colour=red", "type=shirt"]}
+    wanted = Filters(
+        since=date(2025, 1, 1),
+        until=date(2025, 4, 1),
+        segment={"country": "FR"},
+        tags=(("colour", "red"), ("type", "shirt")),
+    )
+    for path in ("/v1/search", "/v1/search.csv"):
+        assert opened.get(path, params={"q": "red", **asked}).status_code == 200
+        assert views.filters == wanted
+    assert opened.post("/v1/search", params=asked, files=files(RED)).status_code == 200
+    assert views.filters == wanted
+    page = opened.get("/search", params={"q": "red", "since": "2025-01-01", "country": "FR", "tag": "colour=red"})
+    assert views.filters == Filters(since=date(2025, 1, 1), segment={"country": "FR"}, tags=(("colour", "red"),))
+    assert 'value="colour=red"' in page.text
+    csv_link = "/v1/search.csv?q=red&amp;since=2025-01-01&amp;segment=country%3DFR&amp;tag=colour%3Dred"
+    assert csv_link in page.text
+
+
+@pytest.mark.parametrize("wrong", [{"since": "1 May"}, {"until": "2025-02-30"}, {"segment": "age=20"}, {"tag": "red"}])
+def test_a_search_filter_that_cannot_be_read_is_refused(api: TestClient, wrong: dict[str, str]) -> None:
+    detail = problem(api.get("/v1/search", params={"q": "red", **wrong}), 422)["detail"]
+    assert next(iter(wrong)) in detail

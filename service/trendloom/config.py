@@ -28,6 +28,11 @@ class Settings:
         port: Port that `serve` binds.
         max_body_mb: Largest request body in MiB.
         max_files: Most images in one request.
+        queue: Photos, and searches, that may wait for the model; who comes then is told to come back. One request's
+            images always fit.
+        batch_wait_ms: How long a batch of photos that is not full waits for company while a worker is free.
+        max_wait_s: How long a photo or a search waits at most for its turn; then its caller is told to come back.
+        body_timeout_s: How long a request body may take to come in.
     """
 
     model: str = "fashion-lite"
@@ -40,6 +45,10 @@ class Settings:
     port: int = 8321
     max_body_mb: int = 32
     max_files: int = 32
+    queue: int = 64
+    batch_wait_ms: int = 5
+    max_wait_s: int = 10
+    body_timeout_s: int = 30
 
     def __post_init__(self) -> None:
         for name, low, high in (
@@ -49,6 +58,10 @@ class Settings:
             ("port", 0, 65535),
             ("max_body_mb", 1, 4096),
             ("max_files", 1, 4096),
+            ("queue", 1, 10**5),
+            ("batch_wait_ms", 0, 1000),
+            ("max_wait_s", 1, 3600),
+            ("body_timeout_s", 1, 3600),
         ):
             value = getattr(self, name)
             if not low <= value <= high:

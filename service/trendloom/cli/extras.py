@@ -37,7 +37,17 @@ def options(
 
 
 @app.command()
-def doctor() -> None:
+def doctor(
+    workspace: Annotated[
+        Path | None,
+        typer.Option(
+            "--workspace",
+            "-w",
+            help="Also reads a workspace's index and compares it with its checksums.",
+            show_default=False,
+        ),
+    ] = None,
+) -> None:
     """Says what is installed, which model and engine would run, and what is missing."""
     from trendloom.artifacts import verify
     from trendloom.errors import TrendloomError
@@ -69,8 +79,28 @@ def doctor() -> None:
     except TrendloomError as reason:
         broken = True
         typer.echo(f"  model: {reason}")
+    if workspace is not None:
+        broken |= not _whole(workspace)
     if broken:
         raise typer.Exit(2)
+
+
+def _whole(workspace: Path) -> bool:
+    """Returns whether a workspace's index matches its checksums; says so."""
+    from trendloom.errors import VectorIndexError
+    from trendloom.index import VectorIndex
+    from trendloom.store import Workspace
+
+    folder = Workspace.open(workspace).root / "index"
+    try:
+        count = VectorIndex.verify(folder)
+        typer.echo(
+            f"  index of {workspace}: {len(VectorIndex.load(folder)):,} vectors, {count:,} bytes match their sha256"
+        )
+    except VectorIndexError as reason:
+        typer.echo(f"  index of {workspace}: {reason}")
+        return False
+    return True
 
 
 def _installed(name: str) -> str | None:

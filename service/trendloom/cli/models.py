@@ -283,8 +283,9 @@ def reembed(
     """Brings a workspace to another model: every photo is looked at again. Can be stopped and run again."""
     from trendloom.cli.show import bar, err, phases
     from trendloom.pipeline.heads import heads_of
+    from trendloom.pipeline.indexing import vector_index
     from trendloom.pipeline.reembed import reembed as look_again
-    from trendloom.pipeline.study import study, vector_index
+    from trendloom.pipeline.study import study
     from trendloom.sources import open_source, parse_map
     from trendloom.store import Workspace
     from trendloom.vision import registry

@@ -58,6 +58,8 @@ Segment = Annotated[
     ),
 ]
 
+_CONNECTIONS = 900  # open at once to `serve`: below what systems allow a process, 1,024 files
+
 
 @app.command()
 def run(
@@ -96,10 +98,12 @@ def ingest(
     model: ModelName = None,
 ) -> None:
     """Takes posts and photos into a workspace, with their tags; `run` also looks for trends."""
+    from trendloom.pipeline.indexing import vector_index
     from trendloom.pipeline.ingest import statuses
 
     chosen = settings(workers=workers, model=model, garments=garments)
     with ingest_into(src, workspace, chosen, format=format, columns=map, retry=retry) as (home, _):
+        vector_index(home)
         counts = statuses(home)
     finish(counts)
 
@@ -148,8 +152,9 @@ def run_all(
 ) -> dict[str, int]:
     """Runs the whole path, prints the trends, and returns the images by status."""
     from trendloom.cli.show import err, phases
+    from trendloom.pipeline.indexing import vector_index
     from trendloom.pipeline.ingest import statuses
-    from trendloom.pipeline.study import study, vector_index
+    from trendloom.pipeline.study import study
 
     day, step = _day(as_of), step_of(window)
     with ingest_into(src, root, chosen, format=format, columns=columns, retry=retry) as (home, taken):
@@ -267,17 +272,33 @@ def search(
     words: Annotated[str | None, typer.Argument(help="What to look for, in words.", show_default=False)] = None,
     image: Annotated[Path | None, typer.Option(help="A photo to look for instead.", show_default=False)] = None,
     n: Annotated[int, typer.Option("--n", "-n", help="Posts to list.", min=1, max=1000)] = 10,
+    since: Annotated[
+        str | None, typer.Option(metavar="DATE", help="Posted on this day or later.", show_default=False)
+    ] = None,
+    until: Annotated[
+        str | None, typer.Option(metavar="DATE", help="Posted before this day.", show_default=False)
+    ] = None,
+    segment: Segment = None,
+    tag: Annotated[
+        list[str] | None,
+        typer.Option(metavar="GROUP=VALUE", help="Only garments of this tag; repeat it.", show_default=False),
+    ] = None,
 ) -> None:
     """Finds the posts nearest to words or to a photo."""
-    from trendloom.cli.show import out
+    from trendloom.cli.show import err, out
+    from trendloom.pipeline.searching import parse_filters
     from trendloom.sources import load_file
 
     if bool(words) == (image is not None):
         raise InputError("search: expected either words or --image FILE, got " + ("both" if words else "neither"))
-    hits = views_of(workspace, settings(), k=1).search(words, load_file(image) if image else None, n=n)
+    filters = parse_filters(since=since, until=until, segment=segment or [], tags=tag or [])
+    views = views_of(workspace, settings(), k=1)
+    hits = views.search(words, load_file(image) if image else None, n=n, filters=filters)
     for hit in hits:
         when = f"{hit.posted_at:%Y-%m-%d}" if hit.posted_at else "no time   "
         out.print(f"{hit.score:.3f}  {when}  {hit.key}  {', '.join(hit.tags)}", highlight=False, markup=False)
+    if not hits:
+        err.print("nothing in the workspace passes these filters", highlight=False)
 
 
 @app.command()
@@ -298,8 +319,18 @@ def serve(
 
     chosen = settings(host=host, port=port, k=k)
     site = create_app(views_of(workspace, chosen, k=chosen.k), chosen)
+    config = uvicorn.Config(
+        site,
+        host=chosen.host,
+        port=chosen.port,
+        log_level="warning",
+        timeout_keep_alive=10,
+        limit_concurrency=_CONNECTIONS,
+    )
+    listening = config.bind_socket()
+    port_found = listening.getsockname()[1]
     err.print(
-        f"dashboard: http://{chosen.host}:{chosen.port}/  API: http://{chosen.host}:{chosen.port}/docs  (Ctrl-C ends)",
+        f"dashboard: http://{chosen.host}:{port_found}/  API: http://{chosen.host}:{port_found}/docs  (Ctrl-C ends)",
         highlight=False,
     )
-    uvicorn.run(site, host=chosen.host, port=chosen.port, log_level="warning", timeout_keep_alive=10)
+    uvicorn.Server(config).run(sockets=[listening])

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
 import json
 from collections.abc import Callable, Mapping, Sequence
@@ -16,8 +15,7 @@ from numpy.typing import NDArray
 from trendloom import __version__
 from trendloom.counting import Step, attribute_members, choose_windows, copy_groups, posts_showing, tally
 from trendloom.counting.pooled import pool
-from trendloom.errors import InputError, NotEnoughData, VectorIndexError
-from trendloom.index import VectorIndex
+from trendloom.errors import InputError, NotEnoughData
 from trendloom.looks import attribute_names
 from trendloom.pipeline.audience import RISEN, Reached, passing, with_cohorts
 from trendloom.pipeline.looks import Looks, find_looks, garment_vectors, worn_garments
@@ -30,11 +28,11 @@ __all__ = [
     "SAME_PHOTO",
     "Results",
     "garment_vectors",
+    "posts_in",
     "reached",
     "results",
     "study",
     "tags_of_garments",
-    "vector_index",
 ]
 
 # Bits of the perceptual hash in which two uploads of one photo may differ. On 8,300 composed posts 2 finds all of 101
@@ -239,16 +237,8 @@ def results(workspace: Workspace, segment: Mapping[str, str] | None = None) -> R
     now: date | None = run["now"][0] if run.height else None
     name = str(run["run"][0]) if run.height else None
     trends, series, members = (workspace.result(table, name) for table in ("trends", "series", "members"))
-    posts = workspace.read("posts")
-    if "cohort" in (segment or {}):
-        posts, _ = with_cohorts(posts, trends, members)
     photos = workspace.read("photos").filter(pl.col("status") == "ok")
-    for field, value in (segment or {}).items():
-        if field == "shows":
-            showing = posts_showing(value, tags_of_garments(workspace.read("tags")), photos)
-            posts = posts.filter(pl.col("post_id").is_in(showing.to_list()))
-        else:
-            posts = posts.filter(pl.col(field) == value)
+    posts = posts_in(workspace, segment or {})
     photos = photos.join(posts.select("post_id"), on="post_id", how="semi")
     if segment and run.height:
         chosen: Step = "month" if step == "month" else "week"
@@ -274,6 +264,21 @@ def results(workspace: Workspace, segment: Mapping[str, str] | None = None) -> R
     )
 
 
+def posts_in(workspace: Workspace, segment: Mapping[str, str]) -> pl.DataFrame:
+    """Returns the rows of `posts` that are in every part of a segment; the whole table for an empty one."""
+    posts = workspace.read("posts")
+    if "cohort" in segment:
+        posts, _ = with_cohorts(posts, workspace.result("trends"), workspace.result("members"))
+    for field, value in segment.items():
+        if field == "shows":
+            photos = workspace.read("photos").filter(pl.col("status") == "ok")
+            showing = posts_showing(value, tags_of_garments(workspace.read("tags")), photos)
+            posts = posts.filter(pl.col("post_id").is_in(showing.to_list()))
+        else:
+            posts = posts.filter(pl.col(field) == value)
+    return posts
+
+
 def reached(workspace: Workspace, trend_id: str | None = None) -> Reached:
     """Returns when rises reached each audience cohort, of one trend or of all that rose.
 
@@ -295,21 +300,3 @@ def reached(workspace: Workspace, trend_id: str | None = None) -> Reached:
     return passing(
         posts, found.photos, found.members, chosen, cohorts, now=found.now, step=found.step, radius=SAME_PHOTO
     )
-
-
-def vector_index(workspace: Workspace) -> VectorIndex:
-    """Returns the index over the garments' vectors, ids are photo keys; built again where missing, damaged or stale."""
-    stamp = f"{workspace.meta.model}:{workspace.version('garments')}"
-    folder = workspace.root / "index"
-    try:
-        index = VectorIndex.load(folder)
-        if index.stamp == stamp:
-            return index
-    except VectorIndexError:
-        pass  # rebuilt below
-    done = workspace.scan("photos").filter(pl.col("status") == "ok").select("key").unique().collect()
-    garments = workspace.read("garments").join(done, on="key", how="semi").sort("key", "garment")
-    index = VectorIndex.build(garment_vectors(garments), garments["key"].to_list(), stamp=stamp)
-    with contextlib.suppress(OSError):  # a workspace that may only be read is searched all the same
-        index.save(folder)
-    return index

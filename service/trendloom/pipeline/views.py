@@ -5,24 +5,24 @@ from __future__ import annotations
 import threading
 from collections import OrderedDict
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import date, datetime
 from pathlib import Path
 
 import polars as pl
 
-from trendloom.errors import ImageError, InputError
+from trendloom.errors import InputError
 from trendloom.export import publish
-from trendloom.photos import decode
+from trendloom.pipeline.facts import KnownFacts
 from trendloom.pipeline.ingest import statuses
-from trendloom.pipeline.looking import garments_of
-from trendloom.pipeline.study import Results, results, vector_index
-from trendloom.pipeline.thumbnails import Thumbnails, heat_png
+from trendloom.pipeline.searching import Filters, Hit, Nearest
+from trendloom.pipeline.study import Results, results
+from trendloom.pipeline.tagging import Eyes, Model, TagResult
+from trendloom.pipeline.thumbnails import Thumbnails
 from trendloom.store import Workspace
-from trendloom.types import WHOLE, Box, Encoder, Finder, MainColour, Tag, Tagger
-from trendloom.vision.labels import refuse_labels
+from trendloom.types import WHOLE, Box
 
-__all__ = ["Hit", "Overview", "Photo", "TagResult", "Views"]
+__all__ = ["Hit", "Overview", "Photo", "Views"]
 
 _CACHED_SEGMENTS = 16
 
@@ -63,57 +63,6 @@ class Photo:
     has_file: bool
 
 
-@dataclass(frozen=True, kw_only=True)
-class Hit:
-    """A post that a search found; `score` is the cosine."""
-
-    key: str
-    post_id: str
-    posted_at: datetime | None
-    score: float
-    tags: list[str]
-    has_file: bool
-
-
-@dataclass(frozen=True, kw_only=True)
-class TagResult:
-    """What was seen in one image handed in."""
-
-    key: str
-    status: str
-    error: str | None
-    tags: list[tuple[int, Box, Tag]]
-    colours: dict[int, tuple[MainColour, ...]] = field(default_factory=dict)  # of each garment's pixels
-    heats: dict[int, bytes] = field(default_factory=dict)  # of each garment, a PNG over the photo, where asked for
-
-
-@dataclass(frozen=True, kw_only=True)
-class _Facts:
-    """Tables that most pages need, in memory as long as nothing was added to them."""
-
-    photos: pl.DataFrame  # key, post_id, status
-    posts: pl.DataFrame  # post_id, posted_at
-    tags: pl.DataFrame  # key, group, value; sure ones
-
-
-Eyes = tuple[Encoder, Tagger, Finder | None]
-
-
-class Model:
-    """The towers that search and tagging need, made on first use."""
-
-    def __init__(self, load: Callable[[], Eyes]) -> None:
-        self._load, self._lock = load, threading.Lock()
-        self._eyes: Eyes | None = None
-
-    def get(self) -> Eyes:
-        """Returns encoder, tagger, and the finder of garments if there is one."""
-        with self._lock:
-            if self._eyes is None:
-                self._eyes = self._load()
-            return self._eyes
-
-
 class Views:
     """One per process; safe to use from several threads."""
 
@@ -123,7 +72,8 @@ class Views:
         self._results: OrderedDict[tuple[str | None, tuple[tuple[str, str], ...]], Results] = OrderedDict()
         self._pooled: OrderedDict[tuple[str | None, tuple[tuple[str, str], ...]], pl.DataFrame] = OrderedDict()
         self._thumbnails = Thumbnails(workspace.meta.source)
-        self._known: tuple[tuple[int, ...], _Facts] | None = None
+        self._facts = KnownFacts(workspace)
+        self._near = Nearest(workspace, self._model, self._facts, self.file)
         self._nearest: tuple[str | None, dict[str, list[str]]] | None = None
         self._shown: tuple[str | None, dict[tuple[str, int], list[Photo]]] = (None, {})
         self._overview: tuple[tuple[object, ...], Overview] | None = None
@@ -230,18 +180,6 @@ class Views:
             return pooled
         return self._pooled[key]
 
-    def _facts(self) -> _Facts:
-        versions = tuple(self._workspace.version(name) for name in ("photos", "posts", "tags"))
-        if self._known is None or self._known[0] != versions:
-            read = self._workspace.scan
-            facts = _Facts(
-                photos=read("photos").select("key", "post_id", "status").collect(),
-                posts=read("posts").select("post_id", "posted_at").collect(),
-                tags=read("tags").filter(pl.col("sure")).select("key", "group", "value").collect(),
-            )
-            self._known = (versions, facts)
-        return self._known[1]
-
     def beneath(self, trend_id: str) -> pl.DataFrame:
         """Returns the trends that this one tells the story of."""
         rows = self._found().trends.filter(pl.col("under") == trend_id)
@@ -318,7 +256,7 @@ class Views:
         members = found.members.filter(pl.col("trend_id") == trend_id).select("post_id").unique()
         posts = found.posts.join(members, on="post_id", how="semi")
         shown = found.photos.select("key", "post_id").join(posts, on="post_id")
-        tags = self._facts().tags.join(shown, on="key").with_columns(who=pl.coalesce("author_hash", "post_id"))
+        tags = self._facts.get().tags.join(shown, on="key").with_columns(who=pl.coalesce("author_hash", "post_id"))
         counts = tags.group_by("group", "value").agg(
             posts=pl.col("post_id").n_unique(), people=pl.col("who").n_unique()
         )
@@ -327,66 +265,15 @@ class Views:
 
     # ---- search and tag
 
-    def search(self, text: str | None = None, image: bytes | None = None, *, n: int = 24) -> list[Hit]:
-        """Returns the posts nearest to words or to a photo, nearest first."""
-        if image is None and text:
-            refuse_labels([text], "search: ")  # before the towers are loaded
-        encoder, _, _ = self._model.get()
-        if image is not None:
-            query = encoder.images(encoder.prepare(decode(image, target=encoder.size).pixels)[None])
-        elif text and text.strip():
-            query = encoder.texts([f"a photo of {text.strip()}"])
-        else:
-            raise InputError("search: expected words or a photo, got neither")
-        index = vector_index(self._workspace)
-        near = index.search(query, n * 2)[0] if len(index) else []
-        scores: dict[str, float] = {}
-        for key, score in near:
-            scores.setdefault(key, score)
-        return self._hits(scores)[:n]
-
-    def _hits(self, scores: Mapping[str, float]) -> list[Hit]:
-        facts, near = self._facts(), pl.Series("key", list(scores), dtype=pl.String).to_frame()
-        posts = facts.photos.join(near, on="key", how="semi").join(facts.posts, on="post_id")
-        tags = facts.tags.join(near, on="key", how="semi")
-        words = dict(tags.group_by("key", maintain_order=True).agg("value").iter_rows())
-        hits = [
-            Hit(
-                key=row["key"],
-                post_id=row["post_id"],
-                posted_at=row["posted_at"],
-                score=scores[row["key"]],
-                tags=words.get(row["key"], []),
-                has_file=self.file(row["key"]) is not None,
-            )
-            for row in posts.iter_rows(named=True)
-        ]
-        return sorted(hits, key=lambda hit: (-hit.score, hit.key, hit.post_id))
+    def search(
+        self, text: str | None = None, image: bytes | None = None, *, n: int = 24, filters: Filters | None = None
+    ) -> list[Hit]:
+        """Returns the posts nearest to words or to a photo that pass the filters, nearest first: n if there are n."""
+        return self._near.search(text, image, n=n, filters=filters)
 
     def tag(self, images: Sequence[tuple[str, bytes]], *, heat: bool = False) -> list[TagResult]:
         """Returns what is seen in each image, and where; an image that cannot be read has its status and no tags."""
-        encoder, tagger, finder = self._model.get()
-        found = []
-        for name, data in images:
-            try:
-                picture = decode(data, target=encoder.size)
-                pixels = encoder.prepare(picture.pixels)
-            except ImageError as reason:
-                found.append(TagResult(key=name, status=reason.status, error=str(reason), tags=[]))
-                continue
-            (garments,) = garments_of(pixels[None], [picture], encoder, tagger, finder, heat=heat)
-            tags = [(g.number, g.box, tag) for g in garments for tag in g.tags if tag.sure]
-            found.append(
-                TagResult(
-                    key=name,
-                    status="ok",
-                    error=None,
-                    tags=tags,
-                    colours={g.number: g.colours for g in garments if g.tags},
-                    heats={g.number: heat_png(g.heat) for g in garments if g.heat is not None},
-                )
-            )
-        return found
+        return self._model.tag(images, heat=heat)
 
     # ---- photos, read-only, from SRC alone
 
@@ -396,5 +283,5 @@ class Views:
 
     def thumbnail(self, key: str, px: int) -> bytes | None:
         """Returns a JPEG of a known, readable photo, at most `px` pixels wide and high."""
-        known = self._facts().photos.filter((pl.col("key") == key) & (pl.col("status") == "ok")).height
+        known = self._facts.get().photos.filter((pl.col("key") == key) & (pl.col("status") == "ok")).height
         return self._thumbnails.jpeg(key, px) if known else None

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import threading
 from collections.abc import Collection
 from importlib.metadata import version
 from pathlib import Path
@@ -20,7 +19,7 @@ from starlette.types import Scope
 
 from trendloom.config import Settings
 from trendloom.web import drawing, problems, words
-from trendloom.web.deps import HEAVY
+from trendloom.web.deps import make_lines
 from trendloom.web.guard import LOCAL_NAMES, Guard
 from trendloom.web.reading import ViewsProtocol
 from trendloom.web.routes import api, pages, photos
@@ -111,12 +110,18 @@ def create_app(
     app.state.views = views
     app.state.settings = settings
     app.state.templates = _templates()
-    app.state.places = threading.BoundedSemaphore(HEAVY)
+    app.state.photos_line, app.state.searches = make_lines(views, settings)
     problems.install(app)
     for routes in (api, pages, photos):
         app.include_router(routes.router)
     app.mount("/static", _Static(directory=_HERE / "static"), name="static")
     app.add_middleware(GZipMiddleware, minimum_size=1000)
-    app.add_middleware(Guard, max_body=settings.max_body_mb * 2**20, hosts=hosts)
+    app.add_middleware(
+        Guard,
+        max_body=settings.max_body_mb * 2**20,
+        hosts=hosts,
+        body_timeout_s=settings.body_timeout_s,
+        most=2 * settings.queue,
+    )
     app.openapi = lambda: _describe(app)  # type: ignore[method-assign]  # FastAPI's documented way to extend it
     return app

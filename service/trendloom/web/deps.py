@@ -1,9 +1,10 @@
-"""What a route is handed: the reading side, the settings, uploaded images, a segment, a turn at the model."""
+"""What a route is handed: the reading side, the settings, uploaded images, a segment, the lines at the model."""
 
 from __future__ import annotations
 
-import threading
-from collections.abc import Iterator
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import PurePosixPath
 from typing import Annotated
 
@@ -15,14 +16,36 @@ from starlette.templating import Jinja2Templates
 from trendloom.config import Settings
 from trendloom.export import parse_segment
 from trendloom.photos import MAX_BYTES
+from trendloom.pipeline.searching import Filters, parse_filters
+from trendloom.web.batching import Batcher, Turns
 from trendloom.web.problems import Refused
-from trendloom.web.reading import ViewsProtocol
+from trendloom.web.reading import Tagged, ViewsProtocol
 
-__all__ = ["HEAVY", "Segment", "SettingsDep", "Templates", "Turn", "Uploads", "ViewsDep"]
+__all__ = [
+    "FiltersDep",
+    "PhotosLine",
+    "Searches",
+    "Segment",
+    "SettingsDep",
+    "Templates",
+    "Upload",
+    "Uploads",
+    "ViewsDep",
+    "make_lines",
+]
 
-HEAVY = 8  # requests that run a model or wait for it; more are told to come back
+BATCH = 8  # photos that are looked at together
 
 _FIELDS = ("images", "image")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Upload:
+    """A photo that waits for the model."""
+
+    name: str
+    data: bytes
+    heat: bool
 
 
 def _views(request: Request) -> ViewsProtocol:
@@ -58,6 +81,26 @@ def _segment(
 
 
 Segment = Annotated[dict[str, str], Depends(_segment)]
+
+
+def _filters(
+    segment: Segment,
+    since: Annotated[
+        str | None, Query(max_length=10, description="Posted on this day or later.", examples=["2025-01-01"])
+    ] = None,
+    until: Annotated[
+        str | None, Query(max_length=10, description="Posted before this day.", examples=["2025-04-01"])
+    ] = None,
+    tag: Annotated[
+        list[str] | None,
+        Query(description="`GROUP=VALUE` that one garment has; repeat it.", examples=[["colour=red"]]),
+    ] = None,
+) -> Filters:
+    found = parse_filters(since=since, until=until, tags=tag or [])
+    return replace(found, segment=segment)
+
+
+FiltersDep = Annotated[Filters, Depends(_filters)]
 
 
 def _short(name: str | None) -> str:
@@ -112,15 +155,40 @@ async def _uploads(request: Request, settings: SettingsDep) -> list[tuple[str, b
 Uploads = Annotated[list[tuple[str, bytes]], Depends(_uploads)]
 
 
-def _turn(request: Request) -> Iterator[None]:
-    """Holds one of a few places at the model while the request is answered."""
-    places: threading.BoundedSemaphore = request.app.state.places
-    if not places.acquire(blocking=False):
-        raise Refused(503, "too many images are being looked at: try again in a second", retry_after_s=1)
-    try:
-        yield
-    finally:
-        places.release()
+def _photos_line(request: Request) -> Batcher[Upload, Tagged]:
+    line: Batcher[Upload, Tagged] = request.app.state.photos_line
+    return line
 
 
-Turn = Annotated[None, Depends(_turn, scope="function")]
+def _searches(request: Request) -> Turns:
+    line: Turns = request.app.state.searches
+    return line
+
+
+PhotosLine = Annotated[Batcher[Upload, Tagged], Depends(_photos_line)]
+Searches = Annotated[Turns, Depends(_searches)]
+
+
+def _tag(views: ViewsProtocol, batch: Sequence[Upload]) -> list[Tagged]:
+    """Returns what is seen in each photo, in order; those that want no heat are not slowed by those that do."""
+    found: dict[int, Tagged] = {}
+    for heat in (False, True):
+        places = [place for place, upload in enumerate(batch) if upload.heat is heat]
+        if places:
+            seen = views.tag([(batch[place].name, batch[place].data) for place in places], heat=heat)
+            found.update(zip(places, seen, strict=True))
+    return [found[place] for place in range(len(batch))]
+
+
+def make_lines(views: ViewsProtocol, settings: Settings) -> tuple[Batcher[Upload, Tagged], Turns]:
+    """Returns the lines of photos and of searches."""
+    workers, queue, wait_s = settings.threads, max(settings.queue, settings.max_files), settings.max_wait_s
+    photos: Batcher[Upload, Tagged] = Batcher(
+        partial(_tag, views),
+        size=BATCH,
+        workers=workers,
+        queue=queue,
+        gather_s=settings.batch_wait_ms / 1000,
+        wait_s=wait_s,
+    )
+    return photos, Turns(workers=workers, queue=queue, wait_s=wait_s)

@@ -7,6 +7,7 @@ import re
 import uuid
 from collections.abc import Collection
 
+import anyio
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.requests import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -29,6 +30,7 @@ _HEADERS = {
     "Cross-Origin-Resource-Policy": "same-origin",
     "Permissions-Policy": "camera=(), geolocation=(), microphone=()",
 }
+_ENDS = {400, 408, 413}  # what is left of such a body is not worth reading
 _REQUEST_ID = re.compile(r"[A-Za-z0-9-]{8,64}")
 _log = logging.getLogger("trendloom.web")
 
@@ -39,13 +41,25 @@ class Guard:
     Args:
         app: What it guards.
         max_body: Largest request body in bytes, counted while it comes in when no length is declared.
+        body_timeout_s: How long a body may take to come in.
+        most: Requests with a body that are answered at the same time; who comes then is refused before a byte of the
+            body is read, so that slow senders cannot fill the memory.
         hosts: Names by which the service may be addressed; None for any. Against DNS rebinding: a page elsewhere
             that points its own name at this machine would otherwise read the dashboard through the visitor's browser.
     """
 
-    def __init__(self, app: ASGIApp, *, max_body: int, hosts: Collection[str] | None = None) -> None:
+    def __init__(
+        self,
+        app: ASGIApp,
+        *,
+        max_body: int,
+        body_timeout_s: float = 30,
+        most: int = 256,
+        hosts: Collection[str] | None = None,
+    ) -> None:
         self.app = app
-        self.max_body = max_body
+        self.max_body, self.body_timeout_s, self.most = max_body, body_timeout_s, most
+        self._bodies = 0  # requests with a body under way
         self.hosts = None if hosts is None else frozenset(host.lower() for host in hosts)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -60,7 +74,9 @@ class Guard:
         head = scope["method"] == "HEAD"
         if head:  # every GET answers HEAD: the same headers, no body
             scope = {**scope, "method": "GET"}
-        started = False
+        started, declared = False, "transfer-encoding" not in headers
+        has_body = not declared or headers.get("content-length", "0") != "0"
+        body = _Body(receive, cap=self.max_body, timeout_s=self.body_timeout_s)
 
         async def send_guarded(message: Message) -> None:
             nonlocal started
@@ -70,13 +86,16 @@ class Guard:
                 for name, value in _HEADERS.items():
                     sent.setdefault(name, value)
                 sent["X-Request-ID"] = request_id
+                if has_body and not body.whole and (message["status"] in _ENDS or not declared):
+                    sent["Connection"] = "close"  # else the rest would be read and dropped, without an end
             elif head and message["type"] == "http.response.body":
                 message = {**message, "body": b""}
             await send(message)
 
+        self._bodies += has_body
         try:
-            self._check(headers)
-            await self.app(scope, self._counted(receive), send_guarded)
+            self._check(headers, has_body=has_body)
+            await self.app(scope, body.receive, send_guarded)
         except Refused as exc:
             response = answer(Request(scope), exc.status_code, str(exc.detail), headers=exc.headers)
         except Exception:
@@ -87,38 +106,55 @@ class Guard:
             response = answer(Request(scope), 500, words)
         else:
             return
+        finally:
+            self._bodies -= has_body
         await response(scope, receive, send_guarded)
 
-    def _check(self, headers: Headers) -> None:
+    def _check(self, headers: Headers, *, has_body: bool) -> None:
         """Refuses what its headers already say too much about.
 
         Raises:
-            Refused: 400, 413 or 421.
+            Refused: 400, 413, 421 or 503.
         """
+        if has_body and self._bodies > self.most:
+            raise Refused(503, "too many uploads at once: try again in a second", retry_after_s=1)
         declared = headers.get("content-length")
         if declared is not None and not (declared.isascii() and declared.isdigit()):
             raise Refused(400, "Content-Length: expected a whole number")
         if declared is not None and (len(declared) > 18 or int(declared) > self.max_body):
-            raise self._too_large()
+            raise _too_large(self.max_body)
         if self.hosts is not None:
             name = re.sub(r":\d*$", "", headers.get("host", "")).lower()
             if name not in self.hosts:
                 raise Refused(421, "this service answers to localhost only: bind another address to use another name")
 
-    def _too_large(self) -> Refused:
-        return Refused(413, f"expected a body of at most {self.max_body:,} bytes: send fewer or smaller images")
 
-    def _counted(self, receive: Receive) -> Receive:
-        """Returns `receive` that refuses a body as soon as it is over the cap."""
-        got = 0
+class _Body:
+    """A request's body as it comes in: `whole` once nothing more will come."""
 
-        async def receive_counted() -> Message:
-            nonlocal got
-            message = await receive()
-            if message["type"] == "http.request":
-                got += len(message.get("body", b""))
-                if got > self.max_body:
-                    raise self._too_large()
-            return message
+    def __init__(self, receive: Receive, *, cap: int, timeout_s: float) -> None:
+        self._receive, self._cap, self._timeout_s = receive, cap, timeout_s
+        self._got, self._until = 0, anyio.current_time() + timeout_s
+        self.whole = False
 
-        return receive_counted
+    async def receive(self) -> Message:
+        """Returns the next message.
+
+        Raises:
+            Refused: 413 or 408, as soon as the body is over the cap or takes too long.
+        """
+        try:
+            with anyio.fail_after(None if self.whole else self._until - anyio.current_time()):
+                message = await self._receive()
+        except TimeoutError as exc:
+            raise Refused(408, f"expected the whole body within {self._timeout_s:g} seconds") from exc
+        if message["type"] == "http.request":
+            self._got += len(message.get("body", b""))
+            self.whole = not message.get("more_body", False)
+            if self._got > self._cap:
+                raise _too_large(self._cap)
+        return message
+
+
+def _too_large(cap: int) -> Refused:
+    return Refused(413, f"expected a body of at most {cap:,} bytes: send fewer or smaller images")

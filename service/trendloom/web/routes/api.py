@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Path, Query
+from fastapi import APIRouter, Path, Query, Request
+from starlette.concurrency import run_in_threadpool
 from starlette.responses import Response
 
-from trendloom.web.deps import Segment, Turn, Uploads, ViewsDep
+from trendloom.web.batching import Batcher
+from trendloom.web.deps import FiltersDep, PhotosLine, Searches, Segment, Upload, Uploads, ViewsDep
 from trendloom.web.listing import cursor_of, find_trend, list_trends, place_of
 from trendloom.web.problems import STATUS_OF_IMAGE, Refused
-from trendloom.web.reading import ViewsProtocol
+from trendloom.web.reading import Tagged, ViewsProtocol
 from trendloom.web.schemas import (
     BY,
     Group,
@@ -61,29 +64,37 @@ UPLOAD: dict[str, Any] = {
 CSV: dict[int | str, dict[str, Any]] = {200: {"content": {"text/csv": {"schema": {"type": "string"}}}}}
 
 
-def tagged(views: ViewsProtocol, images: list[tuple[str, bytes]], *, heat: bool = False) -> TagReply:
+async def tagged(
+    request: Request,
+    views: ViewsProtocol,
+    line: Batcher[Upload, Tagged],
+    images: list[tuple[str, bytes]],
+    *,
+    heat: bool = False,
+) -> TagReply:
     """Returns the tags of uploaded images; an image that cannot be read has its status instead.
 
     Raises:
-        Refused: None of them can be read.
+        Refused: None of them can be read, or too much is waiting.
     """
-    overview = views.overview()
-    results = [ImageTags.of(result) for result in views.tag(images, heat=heat)]
+    found = await line.answer(request, [Upload(name=name, data=data, heat=heat) for name, data in images])
+    results = [ImageTags.of(result) for result in found]
     if results and all(r.status != "ok" for r in results):
         first = results[0]
         words = first.error or first.status
         more = {"images": [{"name": r.name, "status": r.status, "error": r.error} for r in results]}
         raise Refused(STATUS_OF_IMAGE.get(first.status, 422), f"no image can be read: {words}", more=more)
+    overview = await run_in_threadpool(views.overview)
     return TagReply(model=overview.model, taxonomy=overview.taxonomy, images=results)
 
 
 @router.post("/v1/tag", tags=["tag"], openapi_extra=UPLOAD, summary="Tag images")
-def tag(images: Uploads, views: ViewsDep, _: Turn, heat: Heat = False) -> TagReply:
+async def tag(request: Request, images: Uploads, views: ViewsDep, line: PhotosLine, heat: Heat = False) -> TagReply:
     """Returns what the garments in each image are: type, colour, pattern and more, each with a probability.
 
-    Nothing is stored. An image that cannot be read does not fail the others.
+    Nothing is stored. An image that cannot be read does not fail the others. 503 where too much is waiting.
     """
-    return tagged(views, images, heat=heat)
+    return await tagged(request, views, line, images, heat=heat)
 
 
 @router.get("/v1/trends", tags=["trends"], summary="List trends")
@@ -164,26 +175,36 @@ def by_csv(
     return csv_response(f"by-{field}", Group, rows_of(Group, views.by(trend_id, field)))
 
 
-@router.get("/v1/search", tags=["search"], summary="Search photos by words")
-def search(q: Sought, views: ViewsDep, _: Turn, n: Near = 24) -> Hits:
-    """Returns the photos nearest to the words."""
-    hits = views.search(text=q, n=n)
+def _sought(views: ViewsProtocol, **asked: Any) -> Hits:
+    hits = views.search(**asked)
     return Hits(model=views.overview().model, hits=[Hit.of(hit) for hit in hits])
+
+
+@router.get("/v1/search", tags=["search"], summary="Search photos by words")
+async def search(  # noqa: PLR0917  a parameter of the query each
+    request: Request, q: Sought, views: ViewsDep, line: Searches, filters: FiltersDep, n: Near = 24
+) -> Hits:
+    """Returns the photos nearest to the words, of those that pass the filters: n if there are n."""
+    return await line.run(request, partial(_sought, views, text=q, n=n, filters=filters))
 
 
 @router.get("/v1/search.csv", tags=["search"], summary="Search as CSV", responses=CSV, response_class=Response)
-def search_csv(q: Sought, views: ViewsDep, _: Turn, n: Near = 24) -> Response:
-    """Returns the photos nearest to the words."""
-    return csv_response("search", Hit, [Hit.of(hit) for hit in views.search(text=q, n=n)])
+async def search_csv(  # noqa: PLR0917  a parameter of the query each
+    request: Request, q: Sought, views: ViewsDep, line: Searches, filters: FiltersDep, n: Near = 24
+) -> Response:
+    """Returns the photos nearest to the words, of those that pass the filters."""
+    found = await line.run(request, partial(_sought, views, text=q, n=n, filters=filters))
+    return csv_response("search", Hit, found.hits)
 
 
 @router.post("/v1/search", tags=["search"], openapi_extra=UPLOAD, summary="Search photos by a photo")
-def search_image(images: Uploads, views: ViewsDep, _: Turn, n: Near = 24) -> Hits:
-    """Returns the photos nearest to the one image that is sent."""
+async def search_image(  # noqa: PLR0917  a thing it is handed each
+    request: Request, images: Uploads, views: ViewsDep, line: Searches, filters: FiltersDep, n: Near = 24
+) -> Hits:
+    """Returns the photos nearest to the one image that is sent, of those that pass the filters."""
     if len(images) != 1:
         raise Refused(422, f"expected one image, got {len(images)}")
-    hits = views.search(image=images[0][1], n=n)
-    return Hits(model=views.overview().model, hits=[Hit.of(hit) for hit in hits])
+    return await line.run(request, partial(_sought, views, image=images[0][1], n=n, filters=filters))
 
 
 @router.get("/healthz", tags=["health"], summary="The process answers")

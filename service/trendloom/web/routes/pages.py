@@ -9,12 +9,14 @@ from typing import Annotated, Any
 
 import polars as pl
 from fastapi import APIRouter, Path, Query, Request
+from starlette.concurrency import run_in_threadpool
 from starlette.responses import Response
 
 from trendloom.artifacts import find_model, load_card
 from trendloom.errors import ArtifactError
+from trendloom.pipeline.searching import parse_filters
 from trendloom.web import drawing, words
-from trendloom.web.deps import SettingsDep, Templates, Turn, Uploads, ViewsDep
+from trendloom.web.deps import PhotosLine, Searches, SettingsDep, Templates, Uploads, ViewsDep
 from trendloom.web.listing import Listed, find_trend, list_trends
 from trendloom.web.problems import Refused
 from trendloom.web.reading import OverviewRow, ViewsProtocol
@@ -166,25 +168,49 @@ def trend(
 
 
 @router.get("/search")
-def search(
-    request: Request, templates: Templates, views: ViewsDep, _: Turn, q: Annotated[str, Query(max_length=400)] = ""
+async def search(  # noqa: PLR0917  a parameter of the query each
+    request: Request,
+    templates: Templates,
+    views: ViewsDep,
+    line: Searches,
+    q: Annotated[str, Query(max_length=400)] = "",
+    since: Asked = "",
+    until: Asked = "",
+    country: Asked = "",
+    tag: Asked = "",
 ) -> Response:
     """Answers with the trends of that name and the photos nearest to the words."""
-    overview = views.overview()
-    hits = views.search(text=q, n=24) if q.strip() and overview.photos else []
-    named = list_trends(views, stage=None, segment={}, query=q.strip()).rows(0, 8) if q.strip() and overview.run else []
-    context = _context(overview, "search", q=q, hits=hits, named=named, by_photo=False)
-    return templates.TemplateResponse(request, "search.html", context)
+    segment, tags = ([f"country={country}"] if country else []), ([tag] if tag else [])
+    filters = parse_filters(since=since, until=until, segment=segment, tags=tags)
+    asked = {"since": since, "until": until, "country": country, "tag": tag}
+    pairs = [("q", q), ("since", since), ("until", until), *(("segment", s) for s in segment), ("tag", tag)]
+    csv = "/v1/search.csv" + words.query([(name, value) for name, value in pairs if value])
+
+    def page() -> Response:
+        overview, sought = views.overview(), q.strip()
+        hits = views.search(text=q, n=24, filters=filters) if sought and overview.photos else []
+        named = list_trends(views, stage=None, segment={}, query=sought).rows(0, 8) if sought and overview.run else []
+        context = _context(overview, "search", q=q, hits=hits, named=named, by_photo=False, asked=asked, csv=csv)
+        return templates.TemplateResponse(request, "search.html", context)
+
+    return await (line.run(request, page) if q.strip() else run_in_threadpool(page))
 
 
 @router.post("/search")
-def search_image(request: Request, templates: Templates, views: ViewsDep, images: Uploads, _: Turn) -> Response:
+async def search_image(
+    request: Request, templates: Templates, views: ViewsDep, images: Uploads, line: Searches
+) -> Response:
     """Answers with the photos nearest to one photo."""
     if len(images) != 1:
         raise Refused(422, f"expected one photo, got {len(images)}")
-    hits = views.search(image=images[0][1], n=24)
-    context = _context(views.overview(), "search", q="", hits=hits, named=[], by_photo=True)
-    return templates.TemplateResponse(request, "search.html", context)
+
+    def page() -> Response:
+        hits = views.search(image=images[0][1], n=24)
+        asked = dict.fromkeys(("since", "until", "country", "tag"), "")
+        context = _context(views.overview(), "search", q="", hits=hits, named=[], by_photo=True, asked=asked, csv="")
+        return templates.TemplateResponse(request, "search.html", context)
+
+    return await line.run(request, page)
 
 
 @router.get("/tag")
@@ -195,11 +221,12 @@ def tag(request: Request, templates: Templates, views: ViewsDep, settings: Setti
 
 
 @router.post("/tag")
-def tag_images(
-    request: Request, templates: Templates, views: ViewsDep, settings: SettingsDep, images: Uploads, _: Turn
+async def tag_images(  # noqa: PLR0917  a thing it is handed each
+    request: Request, templates: Templates, views: ViewsDep, settings: SettingsDep, images: Uploads, line: PhotosLine
 ) -> Response:
     """Answers with the tags of photos, for browsers without scripts."""
-    context = _context(views.overview(), "tag", reply=tagged(views, images), settings=settings)
+    reply = await tagged(request, views, line, images)
+    context = _context(await run_in_threadpool(views.overview), "tag", reply=reply, settings=settings)
     return templates.TemplateResponse(request, "tag.html", context)
 
 
