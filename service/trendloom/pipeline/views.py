@@ -13,7 +13,7 @@ import polars as pl
 
 from trendloom.errors import ImageError, InputError
 from trendloom.export import publish
-from trendloom.photos import decode
+from trendloom.photos import fitted
 from trendloom.pipeline.ingest import statuses
 from trendloom.pipeline.looking import garments_of
 from trendloom.pipeline.study import Results, results, vector_index
@@ -333,7 +333,7 @@ class Views:
             refuse_labels([text], "search: ")  # before the towers are loaded
         encoder, _, _ = self._model.get()
         if image is not None:
-            query = encoder.images(encoder.prepare(decode(image, target=encoder.size).pixels)[None])
+            query = encoder.images(fitted(image, encoder.fit, identify=False).pixels[None])
         elif text and text.strip():
             query = encoder.texts([f"a photo of {text.strip()}"])
         else:
@@ -369,12 +369,11 @@ class Views:
         found = []
         for name, data in images:
             try:
-                picture = decode(data, target=encoder.size)
-                pixels = encoder.prepare(picture.pixels)
+                picture = fitted(data, encoder.fit, identify=False)
             except ImageError as reason:
                 found.append(TagResult(key=name, status=reason.status, error=str(reason), tags=[]))
                 continue
-            (garments,) = garments_of(pixels[None], [picture], encoder, tagger, finder, heat=heat)
+            (garments,) = garments_of(picture.pixels[None], [picture], encoder, tagger, finder, heat=heat)
             tags = [(g.number, g.box, tag) for g in garments for tag in g.tags if tag.sure]
             found.append(
                 TagResult(
