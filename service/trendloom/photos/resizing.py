@@ -24,6 +24,7 @@ _FILTERS = {
     "bilinear": Image.Resampling.BILINEAR,
     "box": Image.Resampling.BOX,
 }
+_SMALL = 480  # long side, in pixels
 _of_thread = threading.local()  # a resizer keeps its buffers, and serves one caller at a time
 
 
@@ -33,13 +34,14 @@ def resize(
     """Returns the part `box` (left, top, right, bottom) of RGB pixels (h, w, 3) at `size` (width, height), uint8.
 
     Filters are as wide as the scale asks for, and read beyond the box where the photo goes on; `interpolation` is
-    bicubic, bilinear or box. The two ways differ by a level here and there.
+    bicubic, bilinear or box. Small photos go through Pillow, which costs little there: their tags are those of a plain
+    loop over Pillow to the last bit. Large ones go through SIMD, which rounds a level differently here and there.
     """
     height, width = pixels.shape[:2]
     box = (max(box[0], 0.0), max(box[1], 0.0), min(box[2], float(width)), min(box[3], float(height)))
     if size == (width, height) and box == (0.0, 0.0, float(width), float(height)):
         return pixels
-    if simd is None:
+    if simd is None or max(width, height) <= _SMALL:
         shrunk = Image.fromarray(pixels).resize(size, _FILTERS[interpolation], box=box)
         return np.asarray(shrunk, dtype=np.uint8)
     return _with_simd(pixels, size, box, interpolation)
