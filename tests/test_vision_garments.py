@@ -54,9 +54,9 @@ class Towers:
         if "attention" in names:
             region = np.asarray(inputs["region"], np.float32)
             self.regions.append(region)
-            vectors = np.zeros((n, DIM), np.float32)
+            vectors = np.zeros((len(region), DIM), np.float32)
             vectors[:, 1] = 1
-            return [vectors, np.ones((n, SIZE // 4, SIZE // 4), np.float32)]
+            return [vectors, np.ones((len(region), SIZE // 4, SIZE // 4), np.float32)]
         pixels = np.asarray(inputs["pixels"], np.float32) / 255
         samples = pixels[:, ::4, ::4].transpose(0, 3, 1, 2)
         whole = np.zeros((n, DIM), np.float32)
