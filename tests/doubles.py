@@ -12,7 +12,7 @@ import numpy as np
 from PIL import Image
 
 from trendloom.errors import InputError
-from trendloom.types import Floats, Pixels, Tag
+from trendloom.types import Fit, Floats, Pixels, Tag
 
 __all__ = ["COLOURS", "ColourTagger", "HistogramEncoder", "card_fields", "write_model"]
 
@@ -70,6 +70,10 @@ class HistogramEncoder:
     @property
     def dim(self) -> int:
         return len(_ANCHORS)
+
+    @property
+    def fit(self) -> Fit:
+        return Fit(size=self.size)
 
     def prepare(self, pixels: Pixels) -> Pixels:
         height, width = pixels.shape[:2]

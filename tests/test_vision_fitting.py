@@ -72,6 +72,6 @@ def test_the_card_decides(tmp_path: Path) -> None:
     }
     for fit, made in expected.items():
         card = load_card(write_model(tmp_path / fit, fit=fit, fill=[1, 2, 3], interpolation="bilinear"))
-        np.testing.assert_array_equal(fit_photo(photo, card), made)
+        np.testing.assert_array_equal(fit_photo(photo, card.onto), made)
     with pytest.raises(InputError, match="expected RGB pixels"):
         squash(np.zeros((4, 4), dtype=np.uint8), 16)

@@ -16,7 +16,7 @@ from trendloom.artifacts import load_card
 from trendloom.errors import ArtifactError, InputError
 from trendloom.photos import Picture
 from trendloom.pipeline.looking import garments_of
-from trendloom.types import WHOLE, Box, Floats, Pixels
+from trendloom.types import WHOLE, Box, Fit, Floats, Pixels
 from trendloom.vision.colours import ColourNames, NamedColour
 from trendloom.vision.garments import GarmentFinder, GarmentSettings, inside, overlap, regions
 
@@ -54,9 +54,9 @@ class Towers:
         if "attention" in names:
             region = np.asarray(inputs["region"], np.float32)
             self.regions.append(region)
-            vectors = np.zeros((n, DIM), np.float32)
+            vectors = np.zeros((len(region), DIM), np.float32)
             vectors[:, 1] = 1
-            return [vectors, np.ones((n, SIZE // 4, SIZE // 4), np.float32)]
+            return [vectors, np.ones((len(region), SIZE // 4, SIZE // 4), np.float32)]
         pixels = np.asarray(inputs["pixels"], np.float32) / 255
         samples = pixels[:, ::4, ::4].transpose(0, 3, 1, 2)
         whole = np.zeros((n, DIM), np.float32)
@@ -159,7 +159,7 @@ def test_boxes_leave_the_square_as_shares_of_the_photo() -> None:
     found, _ = finder(scores, boxes)
 
     class Encoder:
-        model, dim, size = "m", DIM, SIZE
+        model, dim, size, fit = "m", DIM, SIZE, Fit(size=SIZE)
 
         def prepare(self, pixels: Pixels) -> Pixels:
             return pixels

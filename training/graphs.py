@@ -10,13 +10,14 @@ import numpy as np
 import onnx
 import torch
 from onnx import TensorProto, helper, numpy_helper
+from onnx.reference import ReferenceEvaluator
 from torch import Tensor, nn
 
 from training.model import GarmentHead, ImageHead, ImageTower, TextHead
 from training.texts import MiniLM
 from training.trunk import NormedConv
 
-__all__ = ["OPSET", "write_image_graphs", "write_text_graph"]
+__all__ = ["OPSET", "fold_pads", "write_image_graphs", "write_text_graph"]
 
 OPSET = 17
 LARGE = 4096  # values of a weight that is worth storing small
@@ -99,8 +100,52 @@ def write(module: nn.Module, inputs: dict[str, Tensor], outputs: tuple[str, ...]
     torch.onnx.export(module.eval(), tuple(inputs.values()), str(path), dynamo=False, opset_version=OPSET, input_names=list(inputs),
                       output_names=list(outputs), dynamic_axes={name: {0: "n"} for name in (*inputs, *outputs)})  # fmt: skip
     graph = onnx.load(str(path))
+    fold_pads(graph)
     store_half(graph)
     finish(graph, path)
+
+
+def fold_pads(graph: Any) -> None:
+    """Zeros that a Pad puts around a convolution's grid become the convolution's own padding.
+
+    A Pad of its own takes the grid out of the blocked layout that onnxruntime computes in: a third of the tower's time.
+    """
+    for pad in [node for node in graph.graph.node if node.op_type == "Pad"]:
+        convolutions = users(graph, pad.output[0])
+        if any(node.op_type != "Conv" for node in convolutions):
+            continue
+        before, after = constant(graph, pad.input[1]).reshape(2, 4)[:, 2:].tolist()
+        for node in convolutions:
+            own = next((a for a in node.attribute if a.name == "pads"), None)
+            sides = [a + b for a, b in zip(own.ints if own else [0] * 4, before + after, strict=True)]
+            if own:
+                node.attribute.remove(own)
+            node.attribute.append(helper.make_attribute("pads", sides))
+            node.input[0] = pad.input[0]
+        graph.graph.node.remove(pad)
+    prune(graph)
+
+
+def constant(graph: Any, name: str) -> Any:
+    """What a value that depends on no input is."""
+    part = onnx.ModelProto()
+    part.CopyFrom(graph)
+    del part.graph.input[:], part.graph.output[:]
+    part.graph.output.append(helper.make_tensor_value_info(name, TensorProto.INT64, None))
+    prune(part)
+    return ReferenceEvaluator(part).run(None, {})[0]
+
+
+def prune(graph: Any) -> None:
+    """Nodes and weights that no output needs go."""
+    wanted = {value.name for value in graph.graph.output}
+    for node in reversed(list(graph.graph.node)):
+        if wanted.isdisjoint(node.output):
+            graph.graph.node.remove(node)
+        else:
+            wanted.update(node.input)
+    for tensor in [t for t in graph.graph.initializer if t.name not in wanted]:
+        graph.graph.initializer.remove(tensor)
 
 
 def write_text_graph(encoder: MiniLM, head: TextHead, path: Path) -> None:

@@ -16,6 +16,7 @@ __all__ = [
     "Counts",
     "Encoder",
     "Finder",
+    "Fit",
     "Floats",
     "Item",
     "MainColour",
@@ -55,6 +56,23 @@ class Box:
 
 
 WHOLE = Box()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Fit:
+    """How a photo comes onto the square that a tower takes.
+
+    Attributes:
+        size: Side of the square in pixels.
+        kind: `letterbox` (the whole photo on a ground of `fill`), `center-crop` (the middle) or `squash`.
+        fill: Ground of a letterbox, 0..255.
+        interpolation: `bicubic` or `bilinear`, antialiased.
+    """
+
+    size: int
+    kind: str = "letterbox"
+    fill: tuple[int, int, int] = (255, 255, 255)
+    interpolation: str = "bicubic"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -175,6 +193,10 @@ class Encoder(Protocol):
     @property
     def size(self) -> int:
         """Side of the square that `prepare` returns, in pixels."""
+
+    @property
+    def fit(self) -> Fit:
+        """How a photo comes onto that square."""
 
     def prepare(self, pixels: Pixels) -> Pixels:
         """Returns one photo (h, w, 3) as the tower wants it, (size, size, 3) uint8."""

@@ -8,6 +8,8 @@ from datetime import date
 from pathlib import Path
 from typing import Any
 
+from trendloom.types import Fit
+
 __all__ = [
     "Calibration",
     "ClassifyCalibration",
@@ -140,3 +142,8 @@ class ModelCard:
     def identity(self) -> str:
         """Name and version, such as `fashion-lite 1.0`: what a stored row names."""
         return f"{self.name} {self.version}"
+
+    @property
+    def onto(self) -> Fit:
+        """How a photo comes onto the tower's square."""
+        return Fit(size=self.image_size, kind=self.fit, fill=self.fill, interpolation=self.interpolation)

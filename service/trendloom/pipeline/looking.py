@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import itertools
-from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from trendloom.errors import ImageError
-from trendloom.photos import Picture, decode
+from trendloom.photos import Picture, fitted
+from trendloom.pipeline.batches import Settled, in_batches
 from trendloom.types import (
     WHOLE,
     Box,
@@ -30,7 +28,7 @@ from trendloom.types import (
 __all__ = ["CHUNK", "Garment", "Seen", "garments_of", "look"]
 
 CHUNK = 8  # photos per inference; a fixed size keeps vectors the same wherever a photo stands in the dump
-_AHEAD = 4  # chunks in flight per worker: bounds memory
+_AHEAD = 256  # photos per worker that may wait for a slow one; a waiting result is some kilobytes
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -67,61 +65,37 @@ def look(
     workers: int,
     finder: Finder | None = None,
     colours: bool = False,
+    identify: bool = True,
 ) -> Iterator[Seen]:
-    """Yields one `Seen` per item, in order; decoding and inference of several chunks overlap.
+    """Yields one `Seen` per item, in order; decoding, inference and what the caller does with them overlap.
 
     Args:
-        items: Read lazily; at most a few chunks are in memory.
+        items: Read lazily.
         encoder: Shared by the workers.
         tagger: None leaves tags out.
-        workers: Threads, each with one chunk at a time.
+        workers: Threads, each with one photo to decode or one batch to look at.
         finder: Looks for the garments of a photo; None leaves the whole photo as the only one.
         colours: Whether the finder also measures main colours.
+        identify: Whether pictures get sha256 and perceptual hash.
     """
-    rest = iter(items)
-    chunks = iter(lambda: list(itertools.islice(rest, CHUNK)), [])
-    with ThreadPoolExecutor(workers, thread_name_prefix="look") as pool:
-        waiting: deque[Future[list[Seen]]] = deque()
-        try:
-            for chunk in chunks:
-                waiting.append(pool.submit(_look_at, chunk, encoder, tagger, finder, colours=colours))
-                if len(waiting) >= workers * _AHEAD:
-                    yield from waiting.popleft().result()
-            while waiting:
-                yield from waiting.popleft().result()
-        finally:
-            for future in waiting:
-                future.cancel()
 
-
-def _look_at(
-    chunk: Sequence[Item], encoder: Encoder, tagger: Tagger | None, finder: Finder | None, *, colours: bool
-) -> list[Seen]:
-    seen: list[Seen | None] = [None] * len(chunk)
-    prepared, pictures, places = [], [], []
-    for place, item in enumerate(chunk):
+    def prepare(item: Item) -> tuple[Item, Picture] | Settled[Seen]:
         try:
-            picture = decode(item.load(), target=encoder.size)
-            prepared.append(encoder.prepare(picture.pixels))
+            return item, fitted(item.load(), encoder.fit, identify=identify)
         except ImageError as reason:
-            seen[place] = Seen(item=item, status=reason.status, error=str(reason))
-            continue
-        pictures.append(picture)
-        places.append(place)
-    if prepared:
-        padding = [prepared[0]] * (CHUNK - len(prepared))
-        batch = np.stack(prepared + padding)
-        garments = garments_of(batch, pictures, encoder, tagger, finder, colours=colours)
-        for place, picture, found in zip(places, pictures, garments, strict=True):
-            facts = Picture(
-                pixels=picture.pixels[:0],
-                width=picture.width,
-                height=picture.height,
-                sha256=picture.sha256,
-                phash=picture.phash,
-            )
-            seen[place] = Seen(item=chunk[place], status="ok", picture=facts, garments=found)
-    return [one for one in seen if one is not None]
+            return Settled(Seen(item=item, status=reason.status, error=str(reason)))
+
+    def finish(batch: Sequence[tuple[Item, Picture]]) -> list[Seen]:
+        pictures = [picture for _, picture in batch]
+        squares = [picture.pixels for picture in pictures]
+        squares += squares[:1] * (CHUNK - len(squares))
+        found = garments_of(np.stack(squares), pictures, encoder, tagger, finder, colours=colours)
+        return [
+            Seen(item=item, status="ok", picture=replace(picture, pixels=picture.pixels[:0].copy()), garments=garments)
+            for (item, picture), garments in zip(batch, found, strict=True)
+        ]
+
+    return in_batches(items, prepare, finish, size=CHUNK, workers=workers, ahead=_AHEAD * workers)
 
 
 def garments_of(

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from trendloom.errors import InputError
 from trendloom.export import parse_segment
 from trendloom.index import VectorIndex
-from trendloom.photos import decode
+from trendloom.photos import fitted
 from trendloom.pipeline.facts import Facts, KnownFacts
 from trendloom.pipeline.indexing import index_to_read
 from trendloom.pipeline.study import posts_in
@@ -153,7 +153,7 @@ class Nearest:
             refuse_labels([text], "search: ")  # before the towers are loaded
         encoder = self._model.get()[0]
         if image is not None:
-            return encoder.images(encoder.prepare(decode(image, target=encoder.size).pixels)[None])
+            return encoder.images(fitted(image, encoder.fit, identify=False).pixels[None])
         if text and text.strip():
             return encoder.texts([f"a photo of {text.strip()}"])
         raise InputError("search: expected words or a photo, got neither")

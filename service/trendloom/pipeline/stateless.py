@@ -106,7 +106,7 @@ def _run(
 
     waiting: list[Seen] = []
     try:
-        for seen in look(new(), encoder, tagger, workers=workers, finder=finder, colours=True):
+        for seen in look(new(), encoder, tagger, workers=workers, finder=finder, colours=True, identify=False):
             counts[seen.status] += 1
             waiting.append(seen)
             progress(known + counts.total(), total)

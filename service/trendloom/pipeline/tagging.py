@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from trendloom.errors import ImageError
-from trendloom.photos import Picture, decode
+from trendloom.photos import Picture, fitted
 from trendloom.pipeline.looking import CHUNK, garments_of
 from trendloom.pipeline.thumbnails import heat_png
 from trendloom.types import Box, Encoder, Finder, Floats, MainColour, Pixels, Tag, Tagger
@@ -60,11 +60,11 @@ class Model:
         prepared, pictures, places = [], [], []
         for place, (name, data) in enumerate(images):
             try:
-                picture = decode(data, target=encoder.size)
-                prepared.append(encoder.prepare(picture.pixels))
+                picture = fitted(data, encoder.fit, identify=False)
             except ImageError as reason:
                 results[place] = TagResult(key=name, status=reason.status, error=str(reason), tags=[])
                 continue
+            prepared.append(picture.pixels)
             pictures.append(picture)
             places.append(place)
         if prepared:

@@ -24,6 +24,7 @@ _SMALLEST = 1e-9
 _TO_XYZ = np.array(
     [[0.4124564, 0.3575761, 0.1804375], [0.2126729, 0.7151522, 0.0721750], [0.0193339, 0.1191920, 0.9503041]]
 ) / np.array([[0.95047], [1.0], [1.08883]])
+_FROM_XYZ = np.linalg.inv(_TO_XYZ)
 
 
 def lab_of(rgb: Floats) -> Floats:
@@ -40,7 +41,7 @@ def srgb_of(lab: Floats) -> Floats:
     middle = (lab[:, 0] + 16) / 116
     f = np.stack([middle + lab[:, 1] / 500, middle, middle - lab[:, 2] / 200], axis=1)
     t = np.where(f > 6 / 29, f**3, 3 * (6 / 29) ** 2 * (f - 4 / 29))
-    linear = np.clip(t @ np.linalg.inv(_TO_XYZ).T, 0, 1)
+    linear = np.clip(t @ _FROM_XYZ.T, 0, 1)
     rgb = np.where(linear <= 0.0031308, 12.92 * linear, 1.055 * linear ** (1 / 2.4) - 0.055)
     return np.asarray(np.clip(rgb, 0, 1), dtype=np.float32)
 
@@ -101,11 +102,16 @@ def main_colours(rgb: Floats, weights: Floats, names: ColourNames) -> tuple[Main
     passed = np.cumsum(weight[order])
     centres = lab[order[np.searchsorted(passed, (np.arange(_CELLS) + 0.5) / _CELLS).clip(max=len(order) - 1)]]
     mass: NDArray[np.floating[Any]] = np.zeros(_CELLS)
+    weighed = np.column_stack([lab, np.ones(len(lab))]) * weight[:, None]  # (n, 4): a cluster's sums and mass
     for _ in range(_ROUNDS):
-        nearest = np.square(lab[:, None] - centres[None]).sum(axis=2).argmin(axis=1)
-        mass = np.asarray(np.bincount(nearest, weight, minlength=_CELLS), dtype=np.float64)
-        sums = np.stack([np.bincount(nearest, weight * lab[:, axis], minlength=_CELLS) for axis in range(3)], axis=1)
-        centres = np.where(mass[:, None] > 0, sums / np.maximum(mass, _SMALLEST)[:, None], centres).astype(np.float32)
+        apart = np.square(centres).sum(axis=1) - 2 * (lab @ centres.T)  # squared distance, but for what all share
+        belongs = apart.argmin(axis=1)[:, None] == np.arange(_CELLS)
+        sums = belongs.T.astype(np.float64) @ weighed
+        mass, before = sums[:, 3], centres
+        centres = np.where(mass[:, None] > 0, sums[:, :3] / np.maximum(mass, _SMALLEST)[:, None], centres)
+        centres = centres.astype(np.float32)
+        if np.array_equal(centres, before):
+            break
     centres, mass = _joined(centres, mass)
     found = [n for n in np.argsort(-mass, kind="stable")[:MOST] if mass[n] >= _LEAST_SHARE]
     return tuple(

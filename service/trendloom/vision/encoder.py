@@ -11,7 +11,7 @@ import numpy as np
 
 from trendloom.artifacts import ModelCard
 from trendloom.errors import ArtifactError, InputError
-from trendloom.types import Floats, Pixels, Session
+from trendloom.types import Fit, Floats, Pixels, Session
 from trendloom.vision.fitting import fit_photo, letterbox
 
 if TYPE_CHECKING:
@@ -85,13 +85,18 @@ class ClipEncoder:
         return self._card.image_size
 
     @property
+    def fit(self) -> Fit:
+        """How a photo comes onto that square, as the card says."""
+        return self._card.onto
+
+    @property
     def engine(self) -> str:
         """Runtime, provider and precision of the image tower; loads it."""
         return self._image.get().engine
 
     def prepare(self, pixels: Pixels) -> Pixels:
         """Returns one photo (h, w, 3) as the tower wants it, (size, size, 3) uint8."""
-        return fit_photo(pixels, self._card)
+        return fit_photo(pixels, self.fit)
 
     def images(self, batch: Pixels) -> Floats:
         """Returns (n, dim) float32, rows L2-normalised, of prepared photos (n, size, size, 3) uint8.

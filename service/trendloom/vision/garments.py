@@ -132,9 +132,8 @@ class GarmentFinder:
         inputs: dict[str, NDArray[np.generic]] = {"detail": detail, "fine": fine, "coarse": coarse}
         scores, boxes = self._find.get().outputs(("scores", "boxes"), inputs)
         places = [("", 1.0, WHOLE_SQUARE), *select(self._settings, scores[0], boxes[0])]
-        parts = {"fine": fine, "coarse": coarse, "samples": samples}
-        inputs = {name: np.repeat(grid, len(places), axis=0) for name, grid in parts.items()}
         corners = np.array([(box.x0, box.y0, box.x1, box.y1) for _, _, box in places], dtype=np.float32)
+        inputs = {"fine": fine, "coarse": coarse, "samples": samples}  # one photo's, for all of its regions
         inputs["region"] = regions(corners, fine.shape[2])
         vectors, attention = self._region.get().outputs(("embedding", "attention"), inputs)
         return [
@@ -169,13 +168,16 @@ def select(settings: GarmentSettings, scores: Floats, boxes: Floats) -> list[tup
         scores: (kinds, g, g), 0 to 1.
         boxes: (kinds, 4, g, g), left, top, right and bottom as shares of the side.
     """
-    candidates = []
-    for k, kind in enumerate(settings.kinds):
-        for y, x in zip(*np.nonzero(scores[k] >= settings.thresholds[kind]), strict=True):
-            candidates.append((float(scores[k, y, x]), kind, boxes[k, :, y, x]))
+    kinds = tuple(settings.kinds)
+    least = np.array([settings.thresholds[kind] for kind in kinds], dtype=np.float32)
+    k, y, x = np.nonzero(scores[: len(kinds)] >= least[:, None, None])
+    order = np.argsort(-scores[k, y, x], kind="stable")
+    k, y, x = k[order], y[order], x[order]
     found: list[tuple[str, float, Box]] = []
-    for score, kind, corners in sorted(candidates, key=lambda c: -c[0]):
-        x0, y0, x1, y1 = (float(v) for v in np.clip(corners, 0, 1))
+    for n, score, (x0, y0, x1, y1) in zip(
+        k.tolist(), scores[k, y, x].tolist(), np.clip(boxes[k, :, y, x], 0, 1).tolist(), strict=True
+    ):
+        kind = kinds[n]
         if x1 - x0 <= 0 or y1 - y0 <= 0:
             continue
         box = Box(x0=x0, y0=y0, x1=x1, y1=y1)

@@ -8,7 +8,7 @@ from dataclasses import replace
 import numpy as np
 
 from trendloom.artifacts import Calibration, ModelCard, TagCalibration
-from trendloom.photos import decode
+from trendloom.photos import fitted
 from trendloom.types import Encoder, Floats
 from trendloom.vision.classifier import label_vectors
 from trendloom.vision.open_clip.calibration import (
@@ -34,12 +34,8 @@ def embed(encoder: Encoder, samples: Sequence[Sample]) -> Floats:
     rows = []
     for start in range(0, len(samples), _CHUNK):
         chunk = samples[start : start + _CHUNK]
-        rows.append(encoder.images(np.stack([encoder.prepare(_pixels(s, encoder)) for s in chunk])))
+        rows.append(encoder.images(np.stack([fitted(s.data, encoder.fit, identify=False).pixels for s in chunk])))
     return np.concatenate(rows)
-
-
-def _pixels(sample: Sample, encoder: Encoder) -> np.ndarray[tuple[int, ...], np.dtype[np.uint8]]:
-    return decode(sample.data, target=encoder.size).pixels
 
 
 def fit_labelled(model: Model, card: ModelCard, vectors: Mapping[str, Floats], samples: Sequence[Sample]) -> ModelCard:

@@ -11,7 +11,7 @@ import numpy as np
 from PIL import Image
 
 from trendloom.errors import ArtifactError
-from trendloom.photos import decode
+from trendloom.photos import fitted
 from trendloom.types import Encoder, Floats, Pixels
 from trendloom.vision.open_clip.loading import Loaded
 from trendloom.vision.open_clip.samples import Sample
@@ -133,11 +133,7 @@ def _both(loaded: Loaded, encoder: Encoder, sample: Sample) -> tuple[Any, Pixels
     for step in loaded.transform.transforms[:-2]:  # the last two make a tensor of the picture and normalise it
         shown = step(shown)
     ours = encoder.prepare(np.asarray(rgb))
-    return loaded.transform(rgb), ours, np.asarray(shown), encoder.prepare(_decoded(sample, encoder))
-
-
-def _decoded(sample: Sample, encoder: Encoder) -> Pixels:
-    return decode(sample.data, target=encoder.size).pixels
+    return loaded.transform(rgb), ours, np.asarray(shown), fitted(sample.data, encoder.fit).pixels
 
 
 def check(parity: Parity) -> None:

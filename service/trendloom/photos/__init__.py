@@ -1,0 +1,20 @@
+"""The front door for pixels: bytes to RGB, under caps, upright, in sRGB, with a reason for everything refused."""
+
+from trendloom.photos.decoding import Picture, decode, fitted, perceptual_hash
+from trendloom.photos.fitting import Placement, placement
+from trendloom.photos.opening import EXTENSIONS, MAX_BYTES, MAX_PIXELS, heic_available
+from trendloom.photos.resizing import resize
+
+__all__ = [
+    "EXTENSIONS",
+    "MAX_BYTES",
+    "MAX_PIXELS",
+    "Picture",
+    "Placement",
+    "decode",
+    "fitted",
+    "heic_available",
+    "perceptual_hash",
+    "placement",
+    "resize",
+]
