@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from rich.table import Table
 
     from trendloom.forecast import Backtest, Score
+    from trendloom.pipeline.issuing import Issued
 
 __all__: list[str] = []
 
@@ -125,9 +126,11 @@ def ledger(
         raise ConfigError(f"--format: expected table, json or csv, got {format!r}")
     home = Workspace.open(workspace)
     if issue:
+        from trendloom.pipeline.issuing import issue as freeze
+
         with home.writing():
-            count = book.issue(home)
-        err.print(f"{count:,} trends forecast" if count else "frozen already", highlight=False, markup=False)
+            made = freeze(home)
+        err.print(said(made) if made.new else "frozen already", highlight=False, markup=False)
     rows = book.ledger(home, k=settings(k=k).k)
     if format == "json":
         typer.echo(rows.write_json())
@@ -138,6 +141,12 @@ def ledger(
         out.print(f"forecasts issued: {issued}; none of their windows has passed yet", highlight=False, markup=False)
     else:
         out.print(_passed(rows))
+
+
+def said(made: Issued) -> str:
+    """Returns what was forecast, in words."""
+    few = f", {made.without:,} have too little history" if made.without else ""
+    return f"{made.trends:,} {'trend' if made.trends == 1 else 'trends'} forecast{few}"
 
 
 def _passed(rows: pl.DataFrame) -> Table:
