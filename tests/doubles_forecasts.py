@@ -46,6 +46,12 @@ class Outlook:
     )
 
 
+@dataclass(frozen=True, kw_only=True)
+class Cloth:
+    rows: pl.DataFrame
+    sources: dict[str, str]
+
+
 class FakeForecasts:
     """Forecasts that continue the last share of a trend, a little wider each week."""
 
@@ -72,6 +78,23 @@ class FakeForecasts:
             {"issued": d, "run": f"run-{d}", "trends": 40, "first": d, "last": d + timedelta(weeks=51)} for d in days
         ]
         return pl.DataFrame(rows)
+
+    def materials(self) -> Cloth:
+        numbers: dict[str, float | None] = {
+            "authors": 84, "posts": 99, "share": 0.04, "share_low": 0.03, "share_high": 0.05, "growth": 1.4, "growth_low": 1.1,
+            "growth_high": 1.9, "ahead": 1.2, "ahead_low": 0.8, "ahead_high": 1.7,
+        }  # fmt: skip
+        linen = {"material": "linen", "kind": "fibre", "source": "captions", **numbers, "suppressed": False}
+        suede = {
+            "material": "suede",
+            "kind": "fabric",
+            "source": "photos",
+            **dict.fromkeys(numbers),
+            "suppressed": True,
+        }
+        return Cloth(
+            rows=pl.DataFrame([linen, suede]), sources={"photos": "silent: not validated", "captions": "named in 9"}
+        )
 
     def ledger(self) -> pl.DataFrame:
         rows = [

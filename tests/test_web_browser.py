@@ -28,7 +28,7 @@ FLAGS = [
     "--disable-component-update", "--disable-sync",
 ]  # fmt: skip
 FIRST = "/trends/look-red-check-shirts-emerging-0"
-PAGES = ["/", FIRST, "/ledger", "/search?q=red", "/tag", "/method", "/docs", "/nothing", "/?country=XX"]
+PAGES = ["/", FIRST, "/ledger", "/materials", "/search?q=red", "/tag", "/method", "/docs", "/nothing", "/?country=XX"]
 
 
 @pytest.fixture(scope="module")

@@ -89,3 +89,18 @@ def test_the_ledger_has_misses_first_and_beside_repeating_last_year() -> None:
     assert found["inside_80"] == pytest.approx(0.4967, abs=1e-3)
     assert found["rows"][1]["naive"] is None
     assert len(client(views).get("/v1/ledger.csv").text.splitlines()) == 151
+
+
+def test_materials_say_who_says_so_and_hide_few_people() -> None:
+    found = client().get("/v1/materials").json()
+    linen, suede = found["materials"]
+    assert (linen["material"], linen["source"], linen["ahead"]) == ("linen", "captions", 1.2)
+    assert suede["suppressed"]
+    assert suede["share"] is None
+    page = said(read("/materials"))
+    assert "Linen" in page
+    assert "×1.2 (0.80–1.7)" in page
+    assert "Too few people to publish" in page
+    assert "Silent: not validated." in page
+    assert len(client().get("/v1/materials.csv").text.splitlines()) == 3
+    assert "no study of dated posts" in said(read("/materials", FakeViews(now=None)))

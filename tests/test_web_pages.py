@@ -29,6 +29,7 @@ PAGES = [
     "/search?q=red+shirt",
     "/tag",
     "/ledger",
+    "/materials",
     "/method",
     "/docs",
     "/nothing",

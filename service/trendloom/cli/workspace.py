@@ -219,7 +219,7 @@ def views_of(root: Path, chosen: Settings, *, k: int) -> Views:
         tagger = HeadTagger(loaded.tagger, [head for head in heads_of(home) if head.model == loaded.identity])
         return loaded.encoder, tagger, loaded.finder if chosen.garments == "on" else None
 
-    return Views(home, load, k=k)
+    return Views(home, load, k=k, models_dir=chosen.models_dir)
 
 
 def show_trends(

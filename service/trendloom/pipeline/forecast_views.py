@@ -7,12 +7,14 @@ from collections import OrderedDict
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import date
+from pathlib import Path
 from typing import Any
 
 import polars as pl
 
 from trendloom.errors import NotEnoughData
 from trendloom.pipeline.ledger import ENTRY, NUMBERS, frozen, issued, judged, public, report_of
+from trendloom.pipeline.materials import Materials, catalogue_stamp, materials
 from trendloom.pipeline.publishing import publish
 from trendloom.pipeline.study import Results
 from trendloom.store import Workspace
@@ -66,11 +68,14 @@ class ForecastViews:
         history: Callable[[Mapping[str, str] | None], pl.DataFrame],
         *,
         k: int = 10,
+        models_dir: Path | None = None,
     ) -> None:
         self._workspace, self._found, self._history, self._k = workspace, found, history, k
+        self._models_dir = models_dir
         self._lock = threading.Lock()
         self._made: OrderedDict[tuple[str | None, tuple[tuple[str, str], ...]], _Made] = OrderedDict()
         self._judged: tuple[str | None, pl.DataFrame] | None = None
+        self._materials: tuple[tuple[object, ...], Materials] | None = None
 
     def trend(self, trend_id: str, *, segment: Mapping[str, str] | None = None) -> Outlook:
         """Returns the forecast of one trend; of a segment it is made on the first request and then kept."""
@@ -126,6 +131,18 @@ class ForecastViews:
             found = self._found(None)
             self._judged = (run, judged(self._workspace, found, self._k))
         return self._judged[1]
+
+    def materials(self) -> Materials:
+        """Returns shares, growth and the coming quarter by material.
+
+        Raises:
+            NotEnoughData: No study was made yet, or no post has a time.
+        """
+        stamp = (self._workspace.current_run(), catalogue_stamp(self._workspace))
+        with self._lock:
+            if self._materials is None or self._materials[0] != stamp:
+                self._materials = (stamp, materials(self._workspace, k=self._k, models_dir=self._models_dir))
+            return self._materials[1]
 
     def entries(self) -> pl.DataFrame:
         """Returns a row per forecast that was issued: issued, run, trends, first and last window; the latest first."""

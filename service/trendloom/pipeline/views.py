@@ -118,9 +118,11 @@ class Model:
 class Views:
     """One per process; safe to use from several threads."""
 
-    def __init__(self, workspace: Workspace, model: Callable[[], Eyes], *, k: int = 10) -> None:
+    def __init__(
+        self, workspace: Workspace, model: Callable[[], Eyes], *, k: int = 10, models_dir: Path | None = None
+    ) -> None:
         self._workspace, self._model, self._k = workspace, Model(model), k
-        self.forecasts = ForecastViews(workspace, self._found, self._history, k=k)
+        self.forecasts = ForecastViews(workspace, self._found, self._history, k=k, models_dir=models_dir)
         self._lock = threading.Lock()
         self._results: OrderedDict[tuple[str | None, tuple[tuple[str, str], ...]], Results] = OrderedDict()
         self._pooled: OrderedDict[tuple[str | None, tuple[tuple[str, str], ...]], pl.DataFrame] = OrderedDict()

@@ -9,9 +9,9 @@ from typing import Any, Self
 from pydantic import BaseModel, Field
 
 from trendloom.web.reading import OutlookRow
-from trendloom.web.schemas import Cell, Number, Panel, Row
+from trendloom.web.schemas import Cell, Number, Panel, Row, Whole
 
-__all__ = ["Ahead", "Bin", "Entry", "Issue", "Ledger", "Peak", "TrendForecast"]
+__all__ = ["Ahead", "Bin", "Entry", "Issue", "Ledger", "Material", "Materials", "Peak", "TrendForecast"]
 
 
 class Ahead(Cell):
@@ -152,3 +152,30 @@ class Ledger(BaseModel):
         None, description="Mean error over that of seasonal naive, over all judged rows that have both."
     )
     rows: list[Entry]
+
+
+class Material(Cell):
+    """What people show or name of one material, by one source."""
+
+    material: str = Field(examples=["linen"])
+    kind: str = Field(description="`fibre` or `fabric`.", examples=["fibre"])
+    source: str = Field(description="`photos`, `captions` or `catalogue`; they do not compare.", examples=["captions"])
+    authors: Whole = Field(None, description="People of the last 13 weeks.")
+    posts: Whole = None
+    share: Number = Field(None, description="Share of active people who show or name it, 0..1.")
+    share_low: Number = Field(None, description="Lower end of the 95 % interval.")
+    share_high: Number = None
+    growth: Number = Field(None, description="How many times the same weeks a year before.")
+    growth_low: Number = None
+    growth_high: Number = None
+    ahead: Number = Field(None, description="The coming quarter over the same one a year before, forecast.")
+    ahead_low: Number = Field(None, description="Lower end of its 80 % interval.")
+    ahead_high: Number = None
+
+
+class Materials(BaseModel):
+    """Demand by material, most people first."""
+
+    panel: Panel
+    sources: dict[str, str] = Field(description="How each source knows, or why it is silent.")
+    materials: list[Material]

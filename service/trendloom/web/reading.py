@@ -12,7 +12,16 @@ import polars as pl
 
 from trendloom.types import Box, MainColour, Tag
 
-__all__ = ["ForecastsProtocol", "HitRow", "OutlookRow", "OverviewRow", "PhotoRow", "Tagged", "ViewsProtocol"]
+__all__ = [
+    "ForecastsProtocol",
+    "HitRow",
+    "MaterialsRow",
+    "OutlookRow",
+    "OverviewRow",
+    "PhotoRow",
+    "Tagged",
+    "ViewsProtocol",
+]
 
 
 class OverviewRow(Protocol):
@@ -120,12 +129,22 @@ class OutlookRow(Protocol):
     def held(self) -> Mapping[int, Mapping[str, Any]]: ...
 
 
+class MaterialsRow(Protocol):
+    """What is made of what."""
+
+    @property
+    def rows(self) -> pl.DataFrame: ...
+    @property
+    def sources(self) -> Mapping[str, str]: ...
+
+
 class ForecastsProtocol(Protocol):
     """The reading side of forecasts (see `trendloom.pipeline.forecast_views`)."""
 
     def trend(self, trend_id: str, *, segment: Mapping[str, str] | None = None) -> OutlookRow: ...
     def ledger(self) -> pl.DataFrame: ...
     def entries(self) -> pl.DataFrame: ...
+    def materials(self) -> MaterialsRow: ...
 
 
 class ViewsProtocol(Protocol):

@@ -35,6 +35,7 @@ __all__ = [
     "Trend",
     "TrendDetail",
     "Trends",
+    "Whole",
     "rows_of",
 ]
 

@@ -9,7 +9,7 @@ from fastapi import APIRouter, Query, Request
 from starlette.responses import Response
 
 from trendloom.web.deps import Segment, Templates, Turn, ViewsDep
-from trendloom.web.forecast_schemas import Ahead, Entry, Issue, Ledger, TrendForecast
+from trendloom.web.forecast_schemas import Ahead, Entry, Issue, Ledger, Material, Materials, TrendForecast
 from trendloom.web.listing import find_trend
 from trendloom.web.reading import ViewsProtocol
 from trendloom.web.routes.api import CSV, TrendId
@@ -101,3 +101,34 @@ def ledger_page(request: Request, templates: Templates, views: ViewsDep, page: P
         "begin": begin,
     }
     return templates.TemplateResponse(request, "ledger.html", context)
+
+
+def _materials(views: ViewsProtocol) -> Materials:
+    found = views.forecasts.materials()
+    return Materials(
+        panel=Panel.of(views.overview()), sources=dict(found.sources), materials=rows_of(Material, found.rows)
+    )
+
+
+@router.get("/v1/materials", tags=["forecasts"], summary="Demand by material")
+def materials(views: ViewsDep, _: Turn) -> Materials:
+    """Returns share, growth and the coming quarter of each fibre and fabric, with the source that says so."""
+    return _materials(views)
+
+
+@router.get("/v1/materials.csv", tags=["forecasts"], summary="Materials as CSV", responses=CSV, response_class=Response)
+def materials_csv(views: ViewsDep, _: Turn) -> Response:
+    """Returns the same rows."""
+    return csv_response("materials", Material, rows_of(Material, views.forecasts.materials().rows))
+
+
+@router.get("/materials", include_in_schema=False)
+def materials_page(request: Request, templates: Templates, views: ViewsDep, _: Turn) -> Response:
+    """Answers with demand by material."""
+    overview = views.overview()
+    found = _materials(views) if overview.now else None
+    kinds = {
+        kind: [row for row in found.materials if row.kind == kind] if found else [] for kind in ("fibre", "fabric")
+    }
+    context = {"overview": overview, "here": "materials", "found": found, "kinds": kinds}
+    return templates.TemplateResponse(request, "materials.html", context)
