@@ -13,6 +13,7 @@ import numpy as np
 import polars as pl
 from PIL import Image, ImageDraw
 
+from tests.doubles_forecasts import FakeForecasts
 from trendloom.errors import InputError
 from trendloom.pipeline.searching import Filters
 from trendloom.pipeline.thumbnails import heat_png
@@ -139,6 +140,7 @@ class FakeViews:
         self.weeks, self.k, self.seed = weeks, k, seed
         self._overview = Overview(first=_NOW - timedelta(weeks=weeks), k=k, **overview)
         self._table = self._make_trends()
+        self.forecasts = FakeForecasts(_NOW, self.trend)
         if label is not None:
             self._table = self._table.with_columns(
                 label=pl.when(pl.col("rank") == 1).then(pl.lit(label)).otherwise("label")

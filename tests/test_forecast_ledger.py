@@ -10,10 +10,15 @@ import pytest
 
 from tests.forecast_series import drawn, panel
 from trendloom.cli import main
+from trendloom.cli.workspace import forecast_trends
 from trendloom.errors import NotEnoughData, StoreError
+from trendloom.export import export
 from trendloom.forecast import forecast
 from trendloom.forecast.turning import WITHIN, _peaked
-from trendloom.pipeline.ledger import ENTRY, frozen, issue, ledger
+from trendloom.pipeline.forecast_views import ForecastViews
+from trendloom.pipeline.issuing import Issued, issue
+from trendloom.pipeline.ledger import ENTRY, frozen, ledger, public
+from trendloom.pipeline.study import Results, results
 from trendloom.store import TABLES, Workspace, frame
 
 START = date(2022, 1, 3)
@@ -58,12 +63,12 @@ def test_a_forecast_is_frozen_once_and_scored_when_weeks_have_passed(
     shares[130:, 2] *= 3  # what nobody could know
     people = [50, 50, 50, 50, 3, 50]
     study(home, "one", shares[:130], people)
-    assert issue(home) == 6
-    assert issue(home) == 0
+    assert issue(home) == Issued(trends=6, without=0, new=True)
+    assert issue(home) == Issued(trends=6, without=0, new=False)
     before = frozen(home)
     assert before.schema == pl.Schema(ENTRY)
     assert before["window_start"].min() == START + timedelta(weeks=130)
-    assert before.height == 6 * 52
+    assert before["windows"].value_counts().sort("windows").rows() == [(1, 6 * 52), (13, 6 * 4)]
     assert ledger(home).is_empty()
     study(home, "two", shares, people)
     assert frozen(home).equals(before)
@@ -113,3 +118,76 @@ def test_what_a_forecast_is_made_of_is_told() -> None:
     assert all(0 <= c <= 1 for c in known)
     assert "turning points, on origins held out" in found.facts
     assert set(told) >= {"emergence", "grows_by_10_percent", "grows_by_25_percent"}
+
+
+def entry(trend: str, start: date, windows: int, model: str) -> dict[str, object]:
+    return dict.fromkeys(ENTRY, None) | {
+        **dict.fromkeys(("low_95", "low_80", "point", "high_80", "high_95", "naive"), 0.2),
+        "trend_id": trend,
+        "window_start": start,
+        "windows": windows,
+        "model": model,
+        "run": "one",
+    }
+
+
+def test_a_public_forecast_repeats_no_window_that_is_withheld() -> None:
+    week = START + timedelta(weeks=52)
+    models = {"combined": "combined", "naive": "seasonal-naive", "coarse": "combined", "few": "combined"}
+    rows = [entry(trend, week + timedelta(weeks=w), 1, model) for trend, model in models.items() for w in range(3)]
+    rows += [entry(trend, week, 13, model) for trend, model in models.items()]
+    series: list[dict[str, object]] = [
+        {"trend_id": t, "window_start": START + timedelta(weeks=w), "numerator": n, "authors": n, "share": 0.1}
+        for t in models
+        for w, n in enumerate([3, 50, 0])
+    ]
+    trends: list[dict[str, object]] = [{"trend_id": t, "authors": 4 if t == "few" else 60} for t in models]
+    found = Results(
+        trends=frame("trends", trends), series=frame("series", series), members=frame("members", []), step="week",
+        now=week, posts=frame("posts", []), photos=frame("photos", []),
+    )  # fmt: skip
+    history = found.series.with_columns(windows=pl.when(pl.col("trend_id") == "coarse").then(13).otherwise(1))
+    shown = public(pl.DataFrame(rows, schema=ENTRY), found, history, 10).filter(pl.col("windows") == 1)
+    assert shown["trend_id"].unique().sort().to_list() == ["combined", "naive"]
+    by = {t: shown.filter(trend_id=t) for t in ("combined", "naive")}
+    assert by["combined"]["naive"].to_list() == [None, 0.2, 0.2]
+    assert by["combined"]["point"].to_list() == [0.2, 0.2, 0.2]
+    assert by["naive"]["point"].to_list() == [None, 0.2, 0.2]
+    assert by["naive"]["suppressed"].to_list() == [True, False, False]
+    coarse = public(pl.DataFrame(rows, schema=ENTRY), found, history, 10).filter(trend_id="coarse")
+    assert coarse.select("windows", "point", "naive").rows() == [(13, 0.2, None)]
+    everything = public(pl.DataFrame(rows, schema=ENTRY), found, found.series.with_columns(windows=pl.lit(1)), 1)
+    assert everything["naive"].null_count() == 0
+
+
+def test_views_show_the_year_ahead_of_a_trend_or_why_there_is_none(home: Workspace) -> None:
+    study(home, "one", drawn(130, 4), [50, 50, 3, 50])
+    found = results(home)
+    views = ForecastViews(home, lambda segment: found, lambda segment: found.series, k=10)
+    assert "made without forecasts" in str(views.trend("t0").reason)
+    assert issue(home).new
+    outlook = views.trend("t0")
+    assert outlook.reason is None
+    assert outlook.rows.height == 52
+    assert outlook.issued == START + timedelta(weeks=130)
+    assert "too few people" in str(views.trend("t2").reason)
+    assert "too few people" in str(views.trend("none").reason)
+    assert views.entries()["trends"].to_list() == [4]
+    pooled = found.series.filter(pl.col("window_start").rank("dense").over("trend_id") % 13 == 1)
+    pooled = pooled.with_columns(windows=pl.lit(13), share=pl.col("share") * 3)
+    coarse = ForecastViews(home, lambda segment: found, lambda segment: pooled, k=10).trend("t0")
+    assert coarse.rows["windows"].to_list() == [13] * 4
+    fine = outlook.rows["point"].mean()
+    assert isinstance(fine, float)
+    assert coarse.rows["point"].mean() == pytest.approx(3 * fine, rel=0.35)  # in the unit of the blocks
+    segment = ForecastViews(home, lambda segment: found, lambda segment: found.series, k=10)
+    assert segment.trend("t0", segment={"country": "FR"}).rows.height == 52
+    output = home.root / "f.csv"
+    assert export(home, "forecasts", output, k=10) > 0
+    assert "t2" not in output.read_text(encoding="utf-8")
+
+
+def test_runs_without_enough_weeks_say_so(home: Workspace) -> None:
+    study(home, "one", drawn(1, 2), [50, 50])
+    said = forecast_trends(home, lambda phase: None)
+    assert said.startswith("no forecasts: expected series of at least two windows")

@@ -28,7 +28,7 @@ FLAGS = [
     "--disable-component-update", "--disable-sync",
 ]  # fmt: skip
 FIRST = "/trends/look-red-check-shirts-emerging-0"
-PAGES = ["/", FIRST, "/search?q=red", "/tag", "/method", "/docs", "/nothing", "/?country=XX"]
+PAGES = ["/", FIRST, "/ledger", "/materials", "/search?q=red", "/tag", "/method", "/docs", "/nothing", "/?country=XX"]
 
 
 @pytest.fixture(scope="module")
@@ -110,7 +110,7 @@ def test_a_trend_opens_with_its_chart(page: Any, site: str) -> None:
 def test_the_chart_is_read_by_keyboard_and_says_what_the_table_says(page: Any, site: str) -> None:
     go(page, site + FIRST)
     page.locator("#chart .u-over").focus()
-    page.keyboard.press("End")
+    page.keyboard.press("ArrowLeft")
     page.keyboard.press("ArrowLeft")
     page.get_by_text("The same numbers as a table").click()
     row = page.locator("#points tbody tr").nth(1)

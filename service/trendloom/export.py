@@ -10,14 +10,16 @@ import polars as pl
 from trendloom.counting import PARTS
 from trendloom.counting.cohorts import COHORTS
 from trendloom.errors import InputError
+from trendloom.pipeline.ledger import issued, public
 from trendloom.pipeline.output import check_ending, write_table
+from trendloom.pipeline.publishing import publish
 from trendloom.pipeline.study import Results, results
 from trendloom.store import Workspace
 
 __all__ = ["EXPORT_ENDINGS", "TABLES", "export", "parse_segment", "publish"]
 
 EXPORT_ENDINGS = (".parquet", ".csv", ".jsonl", ".xlsx")
-TABLES = ("trends", "series", "members", "lineage", "tags", "posts")
+TABLES = ("trends", "series", "members", "forecasts", "lineage", "tags", "posts")
 _SEGMENTS = ("country", "platform", "department", "cohort", "shows")
 _VALUES = {"cohort": COHORTS, "shows": tuple(PARTS)}
 _TREND_COLUMNS = (
@@ -36,22 +38,6 @@ _TREND_COLUMNS = (
         "reason",
     ),
 )
-_PUBLISHED = {
-    "trends": (
-        "growth",
-        "growth_low",
-        "growth_high",
-        "q_value",
-        "authors",
-        "posts",
-        "share",
-        "share_low",
-        "share_high",
-        "reason",
-    ),
-    "series": ("numerator", "authors", "share", "share_low", "share_high", "posts", "distinct"),
-    "lineage": ("garments", "authors", "of_parent", "of_child"),
-}
 
 
 def parse_segment(pairs: list[str]) -> dict[str, str]:
@@ -69,14 +55,6 @@ def parse_segment(pairs: list[str]) -> dict[str, str]:
             raise InputError(f"segment: expected {field}= and one of {', '.join(_VALUES[field])}, got {value!r}")
         found[field] = value
     return found
-
-
-def publish(rows: pl.DataFrame, table: str, k: int) -> pl.DataFrame:
-    """Returns rows with `suppressed` set, and published values null, where 1 to k - 1 people stand behind them."""
-    people = pl.min_horizontal("authors", "numerator") if "numerator" in rows.columns else pl.col("authors")
-    small = (pl.col("authors") > 0) & (people < k)
-    hidden = [pl.when(~small).then(pl.col(c)).otherwise(None).alias(c) for c in _PUBLISHED[table] if c in rows.columns]
-    return rows.with_columns(small.fill_null(False).alias("suppressed"), *hidden)
 
 
 def export(
@@ -98,6 +76,13 @@ def export(
 def _rows(workspace: Workspace, table: str, k: int, segment: Mapping[str, str]) -> pl.DataFrame:
     if table in ("trends", "series", "members"):
         return _result(results(workspace, segment), table, k)
+    if table == "forecasts":
+        if segment:
+            raise InputError(
+                "export: forecasts are frozen for all posts: ask the API for a segment, leave --segment out"
+            )
+        found = results(workspace)
+        return public(issued(workspace, workspace.current_run() or ""), found, found.pooled(k), k)
     if table == "lineage":
         if segment:
             raise InputError("export: looks are those of all posts, so lineage has no segments: leave --segment out")

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from rich.table import Table
 
     from trendloom.forecast import Backtest, Score
+    from trendloom.pipeline.issuing import Issued
 
 __all__: list[str] = []
 
@@ -125,9 +126,11 @@ def ledger(
         raise ConfigError(f"--format: expected table, json or csv, got {format!r}")
     home = Workspace.open(workspace)
     if issue:
+        from trendloom.pipeline.issuing import issue as freeze
+
         with home.writing():
-            count = book.issue(home)
-        err.print(f"{count:,} trends forecast" if count else "frozen already", highlight=False, markup=False)
+            made = freeze(home)
+        err.print(said(made) if made.new else "frozen already", highlight=False, markup=False)
     rows = book.ledger(home, k=settings(k=k).k)
     if format == "json":
         typer.echo(rows.write_json())
@@ -138,6 +141,82 @@ def ledger(
         out.print(f"forecasts issued: {issued}; none of their windows has passed yet", highlight=False, markup=False)
     else:
         out.print(_passed(rows))
+
+
+def said(made: Issued) -> str:
+    """Returns what was forecast, in words."""
+    few = f", {made.without:,} have too little history" if made.without else ""
+    return f"{made.trends:,} {'trend' if made.trends == 1 else 'trends'} forecast{few}"
+
+
+@app.command("materials")
+def materials(
+    workspace: Annotated[Path, typer.Option("--workspace", "-w", help="The workspace folder.", show_default=False)],
+    catalogue: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE.csv",
+            help="Takes in compositions: columns post_id or image, and material.",
+            show_default=False,
+        ),
+    ] = None,
+    format: Annotated[str, typer.Option(help="table, json or csv.")] = "table",
+    k: Annotated[int | None, typer.Option(help="Least people that a row stands on.", show_default=False)] = None,
+) -> None:
+    """Shows who shows or names linen, leather or polyester, how that moves, and the coming quarter."""
+    from trendloom.cli.show import err, out
+    from trendloom.pipeline import materials as cloth
+    from trendloom.store import Workspace
+
+    if format not in ("table", "json", "csv"):
+        raise ConfigError(f"--format: expected table, json or csv, got {format!r}")
+    home, chosen = Workspace.open(workspace), settings(k=k)
+    if catalogue is not None:
+        with home.writing():
+            count = cloth.take_catalogue(home, catalogue)
+        err.print(f"materials of {count:,} posts taken from {catalogue.name}", highlight=False, markup=False)
+    found = cloth.materials(home, k=chosen.k, models_dir=chosen.models_dir)
+    if format == "json":
+        typer.echo(found.rows.write_json())
+    elif format == "csv":
+        typer.echo(found.rows.write_csv(), nl=False)
+    else:
+        out.print(_cloth(found.rows))
+        for source, told in found.sources.items():
+            out.print(f"{source}: {told}", highlight=False, markup=False)
+
+
+def _cloth(rows: pl.DataFrame) -> Table:
+    """Returns a row per material and source."""
+    from rich.table import Table
+
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for title in ("material", "kind", "said by"):
+        table.add_column(title, no_wrap=True)
+    for title in ("share %", "times a year ago", "coming quarter, times a year before", "people"):
+        table.add_column(title, justify="right")
+    for row in rows.iter_rows(named=True):
+        shares = [None if row[c] is None else 100 * row[c] for c in ("share", "share_low", "share_high")]
+        growth, ahead = ([row[name + end] for end in ("", "_low", "_high")] for name in ("growth", "ahead"))
+        people = "-" if row["authors"] is None else f"{row['authors']:,}"
+        table.add_row(
+            row["material"],
+            row["kind"],
+            row["source"],
+            _between(shares, ".1f"),
+            _between(growth),
+            _between(ahead),
+            people,
+        )
+    return table
+
+
+def _between(values: list[float | None], form: str = ".2f") -> str:
+    """Returns a number with its interval; a dash without one."""
+    middle, low, high = values
+    if middle is None or low is None or high is None:
+        return "-"
+    return f"{middle:{form}} ({low:{form}}-{high:{form}})"
 
 
 def _passed(rows: pl.DataFrame) -> Table:

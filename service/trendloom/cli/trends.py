@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from trendloom.cli.door import app, settings
-from trendloom.cli.workspace import Home, Segment, show_trends, views_of
+from trendloom.cli.workspace import Home, Segment, forecast_trends, show_trends, step_of, views_of
 from trendloom.errors import InputError
 
 if TYPE_CHECKING:
@@ -150,7 +150,7 @@ def remove(
 def _again(home: Workspace) -> None:
     """Studies a workspace as it was studied last; one that never was is left to its first run."""
     from trendloom.cli.show import phases
-    from trendloom.cli.workspace import step_of
+    from trendloom.pipeline.ledger import issued
     from trendloom.pipeline.study import study
 
     last, chosen = home.read("runs").sort("finished_at").tail(1), settings()
@@ -159,6 +159,8 @@ def _again(home: Workspace) -> None:
     day, step = last["now"][0], step_of(last["window"][0])
     with phases() as phase:
         study(home, as_of=day, step=step, horizon=chosen.horizon, threads=chosen.threads, phase=phase)
+        if not issued(home, str(last["run"][0])).is_empty():  # a run without forecasts stays without
+            forecast_trends(home, phase)
 
 
 @group.command("verify")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import date
 from pathlib import Path
@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from trendloom.cli.door import app, finish, settings
-from trendloom.errors import InputError
+from trendloom.errors import InputError, NotEnoughData
 
 if TYPE_CHECKING:
     from trendloom.config import Settings
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from trendloom.store import Workspace
     from trendloom.types import Encoder, Finder, Tagger
 
-__all__ = ["Home", "Segment", "ingest_into", "run_all", "show_trends", "step_of", "views_of"]
+__all__ = ["Home", "Segment", "forecast_trends", "ingest_into", "run_all", "show_trends", "step_of", "views_of"]
 
 Src = Annotated[
     Path,
@@ -41,6 +41,7 @@ Garments = Annotated[
     str | None,
     typer.Option(help="on: find the garments of a photo (default); off: the whole photo alone.", show_default=False),
 ]
+NoForecast = Annotated[bool, typer.Option("--no-forecast", help="Leave out the year ahead of every trend.")]
 ModelName = Annotated[str | None, typer.Option("--model", help="A model that is installed.", show_default=False)]
 Retry = Annotated[bool, typer.Option("--retry", help="Look again at images that failed before.")]
 AsOf = Annotated[
@@ -79,10 +80,12 @@ def run(
             help="Weeks that looks are clustered from, older garments join the nearest; 0: all.", show_default=False
         ),
     ] = None,
+    no_forecast: NoForecast = False,
 ) -> None:
     """Runs the whole path: photos in, tags, looks and trends out. Can be stopped and run again."""
     chosen = settings(workers=workers, model=model, garments=garments, horizon=horizon)
-    counts = run_all(src, workspace, chosen, format=format, columns=map, as_of=as_of, window=window, retry=retry)
+    until = {"as_of": as_of, "window": window}
+    counts = run_all(src, workspace, chosen, format=format, columns=map, retry=retry, ahead=not no_forecast, **until)
     finish(counts)
 
 
@@ -149,8 +152,9 @@ def run_all(
     as_of: str | None = None,
     window: str | None = None,
     retry: bool = False,
+    ahead: bool = True,
 ) -> dict[str, int]:
-    """Runs the whole path, prints the trends, and returns the images by status."""
+    """Runs the whole path, prints the trends, and returns the images by status; `ahead`: forecasts them too."""
     from trendloom.cli.show import err, phases
     from trendloom.pipeline.indexing import vector_index
     from trendloom.pipeline.ingest import statuses
@@ -164,9 +168,28 @@ def run_all(
             study(home, as_of=day, step=step, horizon=chosen.horizon, threads=chosen.threads, phase=phase)
             phase("index")
             vector_index(home)
+            note = forecast_trends(home, phase) if ahead else ""
+        if note:
+            err.print(note, highlight=False, markup=False)
         counts = statuses(home)
     show_trends(views_of(home.root, chosen, k=1), limit=15)
     return counts
+
+
+def forecast_trends(home: Workspace, phase: Callable[[str], None]) -> str:
+    """Forecasts the trends of a workspace that is locked, once for each study; returns what to say about it."""
+    from trendloom.cli.forecast import said
+
+    if home.read("runs").is_empty():
+        return ""
+    from trendloom.pipeline.issuing import issue
+
+    phase("forecasts")
+    try:
+        made = issue(home)
+    except NotEnoughData as reason:
+        return f"no forecasts: {reason}"
+    return said(made) if made.new else ""
 
 
 def _day(text: str | None) -> date | None:
@@ -201,7 +224,7 @@ def views_of(root: Path, chosen: Settings, *, k: int) -> Views:
         tagger = HeadTagger(loaded.tagger, [head for head in heads_of(home) if head.model == loaded.identity])
         return loaded.encoder, tagger, loaded.finder if chosen.garments == "on" else None
 
-    return Views(home, load, k=k)
+    return Views(home, load, k=k, models_dir=chosen.models_dir)
 
 
 def show_trends(
@@ -247,7 +270,9 @@ def show_trends(
 def export(
     table: Annotated[
         str,
-        typer.Argument(metavar="TABLE", help="trends, series, members, lineage, tags or posts.", show_default=False),
+        typer.Argument(
+            metavar="TABLE", help="trends, series, members, forecasts, lineage, tags or posts.", show_default=False
+        ),
     ],
     workspace: Home,
     output: Annotated[

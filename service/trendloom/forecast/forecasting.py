@@ -23,10 +23,11 @@ from trendloom.forecast.panel import Panel
 from trendloom.forecast.prepare import Prepared, merged, prepare
 from trendloom.forecast.rivals import Native, rivals_of
 from trendloom.forecast.simple import young
+from trendloom.forecast.spread import means_of
 from trendloom.forecast.structural import season_profile
 from trendloom.forecast.turning import WITHIN, turning_points
 
-__all__ = ["Forecasts", "forecast", "grid_of"]
+__all__ = ["Forecasts", "forecast", "grid_of", "quarter_of"]
 
 _WEEKLY = Rhythm(frequency="weekly", season=52, weeks=1.0)
 _POOL = 5  # grown-up series that a shared season needs
@@ -41,6 +42,8 @@ class Forecasts:
         point: (h, n) medians; NaN where a series has no forecast.
         levels: The quantiles asked for.
         quantiles: (q, h, n).
+        quarters: Means over a quarter, (h / quarter, n).
+        quarter_quantiles: (q, h / quarter, n), from errors of such means: narrower than those of single periods.
         models: For each series what its forecast is: combined, seasonal-naive, young, constant, or none.
         reasons: Why a series has no forecast.
         treated: How often each treatment of the input was used.
@@ -55,6 +58,8 @@ class Forecasts:
     point: Floats64
     levels: tuple[float, ...]
     quantiles: Floats64
+    quarters: Floats64
+    quarter_quantiles: Floats64
     models: tuple[str, ...]
     reasons: dict[str, str]
     treated: dict[str, int]
@@ -67,11 +72,15 @@ class Forecasts:
 
 @dataclass(frozen=True, kw_only=True)
 class _Answer:
-    """Point (h, n) and quantiles (q, h, n) of some series, with what each is called."""
+    """Point (h, n) and quantiles (q, h, n) of some series, with what each is called.
+
+    `quarters`: quantiles of means over a quarter, (q, h / quarter, n); None where they were not measured.
+    """
 
     point: Floats64
     quantiles: Floats64
     models: list[str]
+    quarters: Floats64 | None = None
 
 
 def forecast(
@@ -103,7 +112,7 @@ def forecast(
     levels = _checked(panel, horizon, quantiles, signal)
     ready = prepare(panel)
     facts: dict[str, object] = {}
-    sheet = _Sheet(horizon, len(panel.names), len(levels))
+    sheet = _Sheet(horizon, len(panel.names), len(levels), quarter_of(panel.rhythm))
     grid = grid_of(panel, ready, signal, horizon, seed)
     old = _grown(ready, grid)
     chosen = None
@@ -128,6 +137,8 @@ def forecast(
         point=np.maximum(sheet.point - ready.shift, ready.lowest),
         levels=levels,
         quantiles=np.maximum(sheet.bands - ready.shift, ready.lowest),
+        quarters=np.maximum(means_of(sheet.point, sheet.quarter) - ready.shift, ready.lowest),
+        quarter_quantiles=np.maximum(sheet.wide - ready.shift, ready.lowest),
         models=tuple(sheet.models),
         reasons={panel.names[i]: why for i, why in ready.reasons.items()},
         treated=merged([panel.treated, ready.treated]),
@@ -140,9 +151,11 @@ def forecast(
 class _Sheet:
     """Collects the answers on all series."""
 
-    def __init__(self, horizon: int, series: int, levels: int) -> None:
+    def __init__(self, horizon: int, series: int, levels: int, quarter: int) -> None:
+        self.quarter = quarter
         self.point = np.full((horizon, series), np.nan)
         self.bands = np.full((levels, horizon, series), np.nan)
+        self.wide = np.full((levels, horizon // quarter, series), np.nan)
         self.models = ["none"] * series
 
     def place(self, columns: NDArray[np.bool_], answer: _Answer) -> None:
@@ -150,6 +163,8 @@ class _Sheet:
         where = np.flatnonzero(columns)
         self.point[:, where] = answer.point
         self.bands[:, :, where] = answer.quantiles
+        wide = means_of(answer.quantiles, self.quarter) if answer.quarters is None else answer.quarters
+        self.wide[:, :, where] = wide
         for i, name in zip(where, answer.models, strict=True):
             self.models[i] = name
 
@@ -157,6 +172,12 @@ class _Sheet:
         """Writes the last value of the series that never change."""
         for i in np.flatnonzero(ready.constant):
             self.point[:, i], self.bands[:, :, i], self.models[i] = ready.values[-1, i], ready.values[-1, i], "constant"
+            self.wide[:, :, i] = ready.values[-1, i]
+
+
+def quarter_of(rhythm: Rhythm) -> int:
+    """Returns the periods of a quarter."""
+    return max(1, rhythm.season // 4)
 
 
 def _checked(panel: Panel, horizon: int, quantiles: Sequence[float], signal: Floats64 | None) -> tuple[float, ...]:
@@ -280,13 +301,14 @@ def _from_combined(
 ) -> _Answer:
     engine, found = chosen
     highest = ready.highest[columns] + ready.shift[columns]
-    point, residuals = Native(panel, ready, columns, horizon).of(engine, found.point, found.rehearsed, found.said)
+    native, quarter = Native(panel, ready, columns, horizon), quarter_of(panel.rhythm)
+    point, residuals = native.of(engine, found.point, found.rehearsed, found.said)
     point = np.minimum(point, highest)
-    bands = measured_bands(
-        point, residuals, found.spread, quantiles=levels, block=max(1, panel.rhythm.season // 4), highest=highest
-    )
+    bands = measured_bands(point, residuals, found.spread, quantiles=levels, block=quarter, highest=highest)
+    means, residuals = means_of(point, quarter), native.errors(engine, found.rehearsed, found.said, wide=quarter)
+    wide = measured_bands(means, residuals, found.spread, quantiles=levels, block=1, highest=highest)
     names = ["seasonal-naive" if naive else "combined" for naive in found.naive]
-    return _Answer(point=point, quantiles=bands, models=names)
+    return _Answer(point=point, quantiles=bands, models=names, quarters=wide)
 
 
 def _young(

@@ -14,7 +14,7 @@ from trendloom.forecast.metrics import Floats64
 from trendloom.forecast.panel import Panel
 from trendloom.forecast.prepare import Prepared
 from trendloom.forecast.simple import seasonal_naive, smoothing, theta
-from trendloom.forecast.spread import spread_of, truth_of
+from trendloom.forecast.spread import means_of, spread_of, truth_of
 from trendloom.forecast.structural import decompose
 
 __all__ = ["Native", "rivals_of"]
@@ -34,19 +34,25 @@ class Native:
         self, engine: Engine, point: Floats64, origins: Sequence[int], said: Sequence[Floats64]
     ) -> tuple[Floats64, list[Floats64]]:
         """Returns the forecast (h, n), and for each earlier origin (h, n) its errors on the scale of the spread."""
+        if self.panel.rhythm.frequency == "daily":
+            point = to_days(engine.grid.values[-1], point, day_shares(self.values), self.horizon)
+        return point, self.errors(engine, origins, said)
+
+    def errors(
+        self, engine: Engine, origins: Sequence[int], said: Sequence[Floats64], *, wide: int = 1
+    ) -> list[Floats64]:
+        """Returns for each earlier origin (h / wide, n) its errors of means over `wide` periods, on the scale of the spread."""
         now, season = len(engine.grid.values), engine.grid.rhythm.season
-        daily = self.panel.rhythm.frequency == "daily"
-        residuals = []
+        found = []
         for origin, past in zip(origins, said, strict=True):
             spread = spread_of(engine.grid.values[:origin], season)
-            if daily:
+            if self.panel.rhythm.frequency == "daily":
                 truth, forecast = self._days_then(engine, origin, past)
             else:
                 truth, forecast = truth_of(engine, origin, now), past
-            residuals.append((np.sqrt(truth) - np.sqrt(forecast)) / spread * self._seen_once(engine, origin))
-        if daily:
-            point = to_days(engine.grid.values[-1], point, day_shares(self.values), self.horizon)
-        return point, residuals
+            error = np.sqrt(means_of(truth, wide)) - np.sqrt(means_of(forecast, wide))
+            found.append(error / spread * means_of(self._seen_once(engine, origin), wide))
+        return found
 
     def _seen_once(self, engine: Engine, origin: int) -> Floats64:
         """Returns (h, n) what errors of an earlier origin are worth now.

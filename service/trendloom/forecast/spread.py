@@ -8,7 +8,7 @@ from trendloom.forecast.engine import Engine
 from trendloom.forecast.features import unit_of
 from trendloom.forecast.metrics import Floats64
 
-__all__ = ["spread_of", "truth_of"]
+__all__ = ["means_of", "spread_of", "truth_of"]
 
 
 def spread_of(history: Floats64, season: int) -> Floats64:
@@ -24,3 +24,10 @@ def truth_of(engine: Engine, origin: int, now: int) -> Floats64:
     truth[: len(known)] = known
     truth[:, ~engine.grown(origin)] = np.nan
     return truth
+
+
+def means_of(values: Floats64, wide: int) -> Floats64:
+    """Returns the means of `wide` periods each, (..., h / wide, n) of (..., h, n); what is left over at the end is left out."""
+    whole = values.shape[-2] // wide
+    blocks = values[..., : whole * wide, :].reshape(*values.shape[:-2], whole, wide, values.shape[-1])
+    return np.asarray(blocks.mean(axis=-2))

@@ -25,6 +25,7 @@ _FALL = 0.05  # of the level, within a quarter after the peak
 _STRENGTH = 0.02  # inverse of the penalty on the standardised features
 _ROWS = 400  # known outcomes that a probability needs
 _BINS = 5
+_FOLDS = 5
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,8 +34,9 @@ class Turning:
 
     Attributes:
         probability: (len(WITHIN), n), NaN where too few outcomes are known.
-        calibration: For each of WITHIN the held-out rows, share that peaked, mean probability, Brier score, that of the
-            share alone, and per bin (probability said, share that peaked, rows).
+        calibration: For each of WITHIN what was held out (`later origins`, or `other series` where the history knows too
+            few outcomes to hold out time), rows, share that peaked, mean probability, Brier score, that of the known share
+            alone, and per bin (probability said, share that peaked, rows). Rows 0: nothing could be held out.
     """
 
     probability: Floats64
@@ -52,13 +54,12 @@ def turning_points(engine: Engine) -> Turning:
     calibration: list[dict[str, object]] = []
     seen = {origin: _features(parts) for origin, parts in engine.training()}
     for i, periods in enumerate(ahead):
-        rows, truth, when = _outcomes(engine, seen, periods, quarter)
-        calibration.append(_held_out(rows, truth, when, gap=periods + quarter))
-        model = _fit(rows, truth)
+        known = _outcomes(engine, seen, periods, quarter)
+        calibration.append(_held_out(known, gap=periods + quarter))
+        model = _fit(known.rows, known.truth)
         if model is not None:
             probability[i] = model.say(_features(outlook.parts))
-    known = np.isfinite(probability).all(axis=0)
-    probability[:, known] = np.maximum.accumulate(probability[:, known], axis=0)
+    probability = np.where(np.isnan(probability), np.nan, np.fmax.accumulate(probability, axis=0))
     probability[:, ~outlook.grown] = np.nan
     return Turning(probability=probability, calibration=tuple(calibration))
 
@@ -91,12 +92,20 @@ def _features(parts: Sequence[Parts]) -> Floats64:
     return np.asarray(np.nan_to_num(np.stack(columns, axis=1)), dtype=np.float64)
 
 
-def _outcomes(
-    engine: Engine, seen: dict[int, Floats64], periods: int, quarter: int
-) -> tuple[Floats64, NDArray[np.bool_], NDArray[np.int64]]:
-    """Returns features, whether a peak came within `periods`, and the origin, for all that is known by now."""
+@dataclass(frozen=True, kw_only=True)
+class _Known:
+    """What is known of peaks: features (r, f), whether one came (r,), from which origin and of which series (r,)."""
+
+    rows: Floats64
+    truth: NDArray[np.bool_]
+    when: NDArray[np.int64]
+    who: NDArray[np.int64]
+
+
+def _outcomes(engine: Engine, seen: dict[int, Floats64], periods: int, quarter: int) -> _Known:
+    """Returns for all origins whose coming periods are known by now whether a peak came within `periods`."""
     grid = engine.grid
-    rows, truth, when = [], [], []
+    rows, truth, when, who = [], [], [], []
     for origin, parts in engine.training():
         stop = origin + periods + quarter
         if stop > len(grid.values) or periods + quarter > len(parts[1].season) + len(parts[1].past):
@@ -112,9 +121,12 @@ def _outcomes(
         rows.append(seen[origin][counts])
         truth.append(came[counts])
         when.append(np.full(int(counts.sum()), origin))
+        who.append(np.flatnonzero(counts))
     if not rows:
-        return np.zeros((0, 1)), np.zeros(0, bool), np.zeros(0, np.int64)
-    return np.concatenate(rows), np.concatenate(truth), np.concatenate(when)
+        return _Known(rows=np.zeros((0, 1)), truth=np.zeros(0, bool), when=np.zeros(0, int), who=np.zeros(0, int))
+    return _Known(
+        rows=np.concatenate(rows), truth=np.concatenate(truth), when=np.concatenate(when), who=np.concatenate(who)
+    )
 
 
 def _moving(values: Floats64, wide: int) -> Floats64:
@@ -161,22 +173,28 @@ def _fit(rows: Floats64, truth: NDArray[np.bool_]) -> _Model | None:
     return _Model(middle=middle, spread=spread, fitted=fitted)
 
 
-def _held_out(rows: Floats64, truth: NDArray[np.bool_], when: NDArray[np.int64], *, gap: int) -> dict[str, object]:
-    """Returns how probabilities held on the latest quarter of origins, learned from those whose outcome was known then."""
-    if not len(rows):
+def _held_out(known: _Known, *, gap: int) -> dict[str, object]:
+    """Returns how probabilities held where they had not been learned.
+
+    At each origin of the latest quarter they are learned from the origins whose outcome was known then. Where the history
+    is too short for that, they are learned from four fifths of the series and held against the other fifth, in turn.
+    """
+    if not len(known.rows):
         return {"rows": 0}
-    cut = int(np.quantile(when, 3 / 4))
-    late = when >= cut
-    early = when + gap <= cut
-    model = _fit(rows[early], truth[early])
-    if model is None or not late.any():
+    late = [n for n in np.unique(known.when) if n >= np.quantile(known.when, 3 / 4)]
+    found = _said(known, [(known.when + gap <= n, known.when == n) for n in late])
+    held = "later origins"
+    if found is None:
+        fold = known.who % _FOLDS
+        found, held = _said(known, [(fold != i, fold == i) for i in range(_FOLDS)]), "other series"
+    if found is None:
         return {"rows": 0}
-    said, came = model.say(rows[late]), truth[late]
+    said, came, base = found
     edges = np.quantile(said, np.linspace(0, 1, _BINS + 1)[1:-1])
     bins = np.searchsorted(edges, said)
-    base = float(truth[early].mean())
     return {
-        "rows": int(late.sum()),
+        "held_out": held,
+        "rows": len(said),
         "peaked": round(float(came.mean()), 3),
         "said": round(float(said.mean()), 3),
         "brier": round(float(((said - came) ** 2).mean()), 4),
@@ -187,3 +205,19 @@ def _held_out(rows: Floats64, truth: NDArray[np.bool_], when: NDArray[np.int64],
             if (bins == b).any()
         ],
     }
+
+
+def _said(
+    known: _Known, splits: Sequence[tuple[NDArray[np.bool_], NDArray[np.bool_]]]
+) -> tuple[Floats64, NDArray[np.bool_], Floats64] | None:
+    """Returns probability, outcome and the share among what was learned from, over all splits that can be learned."""
+    said, came, base = [], [], []
+    for learned, tested in splits:
+        model = _fit(known.rows[learned], known.truth[learned])
+        if model is not None and tested.any():
+            said.append(model.say(known.rows[tested]))
+            came.append(known.truth[tested])
+            base.append(np.full(int(tested.sum()), known.truth[learned].mean()))
+    if not said:
+        return None
+    return np.concatenate(said), np.concatenate(came), np.concatenate(base)

@@ -13,7 +13,7 @@ import numpy as np
 
 from trendloom.errors import InputError
 from trendloom.forecast import Backtest, Forecasts, Panel, Table, align, backtest, forecast, page, read_panel
-from trendloom.pipeline.output import whole
+from trendloom.pipeline.output import plain, whole
 
 __all__ = ["backtest_file", "forecast_file", "load_panel", "report_path", "write_long", "write_wide"]
 
@@ -171,15 +171,4 @@ def report_of(
             name: {"model": model, **found.explained.get(name, {})}
             for name, model in zip(panel.names, found.models, strict=True)
         }
-    return {name: _plain(value) for name, value in report.items()}
-
-
-def _plain(value: object) -> object:
-    """Returns a value with NaN as None, as JSON has none."""
-    if isinstance(value, dict):
-        return {key: _plain(inner) for key, inner in value.items()}
-    if isinstance(value, list | tuple):
-        return [_plain(inner) for inner in value]
-    if isinstance(value, float) and not math.isfinite(value):
-        return None
-    return value
+    return {name: plain(value) for name, value in report.items()}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 import shutil
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
@@ -13,7 +14,7 @@ import polars as pl
 
 from trendloom.errors import InputError
 
-__all__ = ["ENDINGS", "PartWriter", "check_ending", "escape_formulas", "whole", "write_table"]
+__all__ = ["ENDINGS", "PartWriter", "check_ending", "escape_formulas", "plain", "whole", "write_table"]
 
 ENDINGS = (".parquet", ".csv", ".jsonl")
 _XLSX_ROWS = 1_048_575
@@ -152,3 +153,14 @@ class PartWriter:
         parts = self._parts()
         write_table(pl.scan_parquet(parts) if parts else empty.lazy(), self._path)
         shutil.rmtree(self._folder)
+
+
+def plain(value: object) -> object:
+    """Returns a value with NaN as None, as JSON has none."""
+    if isinstance(value, dict):
+        return {key: plain(inner) for key, inner in value.items()}
+    if isinstance(value, list | tuple):
+        return [plain(inner) for inner in value]
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    return value

@@ -28,6 +28,7 @@ __all__ = [
     "SAME_PHOTO",
     "Results",
     "garment_vectors",
+    "judged_beside",
     "posts_in",
     "reached",
     "results",
@@ -277,6 +278,20 @@ def posts_in(workspace: Workspace, segment: Mapping[str, str]) -> pl.DataFrame:
         else:
             posts = posts.filter(pl.col(field) == value)
     return posts
+
+
+def judged_beside(workspace: Workspace, members: pl.DataFrame, names: pl.DataFrame) -> Study:
+    """Returns the study of other members of the same posts, up to the same day and in the same windows as the current result.
+
+    Args:
+        workspace: With a study.
+        members: trend_id, post_id.
+        names: trend_id, kind, label.
+    """
+    last = workspace.read("runs").sort("finished_at").tail(1).row(0, named=True)
+    step: Step = "month" if last["window"] == "month" else "week"
+    photos = workspace.read("photos").filter(pl.col("status") == "ok")
+    return _judge(workspace.read("posts"), photos, members, names, as_of=last["now"], step=step)
 
 
 def reached(workspace: Workspace, trend_id: str | None = None) -> Reached:

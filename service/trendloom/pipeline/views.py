@@ -14,6 +14,7 @@ import polars as pl
 from trendloom.errors import InputError
 from trendloom.export import publish
 from trendloom.pipeline.facts import KnownFacts
+from trendloom.pipeline.forecast_views import ForecastViews
 from trendloom.pipeline.ingest import statuses
 from trendloom.pipeline.searching import Filters, Hit, Nearest
 from trendloom.pipeline.study import Results, results
@@ -66,8 +67,11 @@ class Photo:
 class Views:
     """One per process; safe to use from several threads."""
 
-    def __init__(self, workspace: Workspace, model: Callable[[], Eyes], *, k: int = 10) -> None:
+    def __init__(
+        self, workspace: Workspace, model: Callable[[], Eyes], *, k: int = 10, models_dir: Path | None = None
+    ) -> None:
         self._workspace, self._model, self._k = workspace, Model(model), k
+        self.forecasts = ForecastViews(workspace, self._found, self._history, k=k, models_dir=models_dir)
         self._lock = threading.Lock()
         self._results: OrderedDict[tuple[str | None, tuple[tuple[str, str], ...]], Results] = OrderedDict()
         self._pooled: OrderedDict[tuple[str | None, tuple[tuple[str, str], ...]], pl.DataFrame] = OrderedDict()
@@ -237,17 +241,8 @@ class Views:
         for value in list(overview.countries if field == "country" else overview.platforms)[:12]:
             rows = self._found({field: value}).trends.filter(pl.col("trend_id") == trend_id)
             parts.append(publish(rows, "trends", self._k).with_columns(pl.lit(value).alias("value")))
-        columns = [
-            "value",
-            "authors",
-            "share",
-            "share_low",
-            "share_high",
-            "growth",
-            "growth_low",
-            "growth_high",
-            "suppressed",
-        ]
+        columns = ["value", "authors", "share", "share_low", "share_high"]
+        columns += ["growth", "growth_low", "growth_high", "suppressed"]
         return pl.concat(parts).select(columns) if parts else pl.DataFrame(schema=dict.fromkeys(columns, pl.Null))
 
     def tags_of(self, trend_id: str) -> pl.DataFrame:

@@ -18,11 +18,11 @@ from starlette.templating import Jinja2Templates
 from starlette.types import Scope
 
 from trendloom.config import Settings
-from trendloom.web import drawing, problems, words
+from trendloom.web import drawing, forecast_words, problems, words
 from trendloom.web.deps import make_lines
 from trendloom.web.guard import LOCAL_NAMES, Guard
 from trendloom.web.reading import ViewsProtocol
-from trendloom.web.routes import api, pages, photos
+from trendloom.web.routes import api, forecasts, pages, photos
 from trendloom.web.schemas import Problem
 
 __all__ = ["create_app"]
@@ -59,6 +59,7 @@ def _templates() -> Jinja2Templates:
     templates.env.trim_blocks = templates.env.lstrip_blocks = True
     templates.env.globals.update(
         words=words,
+        forecasts=forecast_words,
         drawing=drawing,
         photo=photos.address,
         static=lambda name: f"/static/{name}?{digests[name]}",
@@ -112,7 +113,7 @@ def create_app(
     app.state.templates = _templates()
     app.state.photos_line, app.state.searches = make_lines(views, settings)
     problems.install(app)
-    for routes in (api, pages, photos):
+    for routes in (api, forecasts, pages, photos):
         app.include_router(routes.router)
     app.mount("/static", _Static(directory=_HERE / "static"), name="static")
     app.add_middleware(GZipMiddleware, minimum_size=1000)

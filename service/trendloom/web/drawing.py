@@ -9,6 +9,7 @@ from datetime import date
 
 from markupsafe import Markup, escape
 
+from trendloom.web.forecast_schemas import Ahead
 from trendloom.web.schemas import Group, Point, Trend
 from trendloom.web.words import day, percent
 
@@ -152,42 +153,63 @@ def _nice(top: float) -> float:
     return next(m * size for m in (1, 2, 2.5, 5, 10) if m * size >= raw)
 
 
-def _year_marks(points: Sequence[Point]) -> list[tuple[int, date]]:
+def _year_marks(starts: Sequence[date]) -> list[date]:
     """Returns the windows in which a quarter begins."""
     marks, seen = [], ""
-    for at, point in enumerate(points):
-        quarter = f"{point.window_start.year}-{(point.window_start.month - 1) // 3}"
-        if quarter != seen and at:
-            marks.append((at, point.window_start))
+    for start in starts:
+        quarter = f"{start.year}-{(start.month - 1) // 3}"
+        if seen and quarter != seen:
+            marks.append(start)
         seen = quarter
     return marks
 
 
-def chart(points: Sequence[Point], *, year: int, stage: str, width: int = 1000, height: int = 320) -> Markup:
-    """Returns the whole history with its band and the year before in grey, for readers without scripts."""
+def chart(
+    points: Sequence[Point],
+    *,
+    year: int,
+    stage: str,
+    ahead: Sequence[Ahead] = (),
+    width: int = 1000,
+    height: int = 320,
+) -> Markup:
+    """Returns the whole history with its band, the year before in grey, and the forecast, for readers without scripts."""
     values = [v for p in points for v in (p.share, p.share_high) if v is not None]
     if not values:
         return Markup("")
+    values += [v for w in ahead for v in (w.point, w.high_80) if v is not None]
     step_up = _nice(max(values))
     top = math.ceil(max(values) / step_up) * step_up
     left, bottom = 48, 26
-    step = (width - left - 8) / max(len(points) - 1, 1)
+    starts = [p.window_start for p in points] + [w.window_start for w in ahead]
+    days = max((starts[-1] - starts[0]).days, 1)
 
-    def place(at: int, value: float) -> Place:
-        return left + at * step, (height - bottom) - value / top * (height - bottom - 8)
+    def place(start: date, value: float) -> Place:
+        x = left + (start - starts[0]).days / days * (width - left - 8)
+        return x, (height - bottom) - min(value, top) / top * (height - bottom - 8)
 
     def line(field: str, back: int = 0) -> list[Place | None]:
         read = [None] * back + [getattr(p, field) for p in points]
-        return [None if v is None else place(at, v) for at, v in enumerate(read[: len(points)])]
+        return [None if v is None else place(start, v) for start, v in zip(starts, read[: len(points)], strict=False)]
+
+    def coming(field: str) -> list[Place | None]:
+        return [None if (v := getattr(w, field)) is None else place(w.window_start, v) for w in ahead]
 
     parts = []
     for number in range(round(top / step_up) + 1):
-        y = place(0, number * step_up)[1]
+        y = place(starts[0], number * step_up)[1]
         parts.append(f'<path class="one" d="M{left} {y:.4g}H{width - 8}"/>')
         parts.append(f'<text x="{left - 6}" y="{y + 4:.4g}" text-anchor="end">{percent(number * step_up)}</text>')
-    for at, start in _year_marks(points)[:: 1 if len(points) < 120 else 2]:
-        parts.append(f'<text x="{place(at, 0)[0]:.4g}" y="{height - 6}" text-anchor="middle">{start:%b %Y}</text>')
+    for start in _year_marks(starts)[:: 1 if len(starts) < 120 else 2]:
+        parts.append(f'<text x="{place(start, 0)[0]:.4g}" y="{height - 6}" text-anchor="middle">{start:%b %Y}</text>')
+    for low, high in (("low_95", "high_95"), ("low_80", "high_80")) if ahead else ():
+        parts.append(f'<path class="band" d="{_band(coming(low), coming(high))}"/>')
+    if ahead:
+        x = place(ahead[0].window_start, 0)[0]
+        parts.append(f'<path class="issued" d="M{x:.4g} 0V{height - bottom}"/>')
+        parts.append(f'<path class="now ahead" d="{_path(coming("point"))}"/>')
     said = f"Share of people, {day(points[0].window_start)} to {day(points[-1].window_start)}"
+    said += f", and its forecast to {day(ahead[-1].window_start)}" if ahead else ""
     return Markup(
         f'<svg class="chart s-{escape(stage)}" viewBox="0 0 {width} {height}" role="img" aria-label="{escape(said)}">'
         f'{"".join(parts)}<path class="band" d="{_band(line("share_low"), line("share_high"))}"/>'

@@ -6,14 +6,23 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from datetime import date, datetime
-from typing import Protocol
+from typing import Any, Protocol
 
 import polars as pl
 
 from trendloom.pipeline.searching import Filters
 from trendloom.types import Box, MainColour, Tag
 
-__all__ = ["HitRow", "OverviewRow", "PhotoRow", "Tagged", "ViewsProtocol"]
+__all__ = [
+    "ForecastsProtocol",
+    "HitRow",
+    "MaterialsRow",
+    "OutlookRow",
+    "OverviewRow",
+    "PhotoRow",
+    "Tagged",
+    "ViewsProtocol",
+]
 
 
 class OverviewRow(Protocol):
@@ -104,9 +113,46 @@ class Tagged(Protocol):
     def heats(self) -> Mapping[int, bytes]: ...
 
 
+class OutlookRow(Protocol):
+    """The year ahead of one trend, or why there is none."""
+
+    @property
+    def rows(self) -> pl.DataFrame: ...
+    @property
+    def model(self) -> str | None: ...
+    @property
+    def reason(self) -> str | None: ...
+    @property
+    def issued(self) -> date | None: ...
+    @property
+    def peaks(self) -> Mapping[int, float | None]: ...
+    @property
+    def held(self) -> Mapping[int, Mapping[str, Any]]: ...
+
+
+class MaterialsRow(Protocol):
+    """What is made of what."""
+
+    @property
+    def rows(self) -> pl.DataFrame: ...
+    @property
+    def sources(self) -> Mapping[str, str]: ...
+
+
+class ForecastsProtocol(Protocol):
+    """The reading side of forecasts (see `trendloom.pipeline.forecast_views`)."""
+
+    def trend(self, trend_id: str, *, segment: Mapping[str, str] | None = None) -> OutlookRow: ...
+    def ledger(self) -> pl.DataFrame: ...
+    def entries(self) -> pl.DataFrame: ...
+    def materials(self) -> MaterialsRow: ...
+
+
 class ViewsProtocol(Protocol):
     """The reading side of a workspace: thread-safe, one per app (see `trendloom.pipeline.views`)."""
 
+    @property
+    def forecasts(self) -> ForecastsProtocol: ...
     def overview(self) -> OverviewRow: ...
     def trends(
         self, *, stage: str | None = None, segment: Mapping[str, str] | None = None, query: str | None = None

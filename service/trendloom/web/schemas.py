@@ -16,22 +16,26 @@ from trendloom.web.reading import HitRow, OverviewRow, Tagged
 __all__ = [
     "BY",
     "BoxOut",
+    "Cell",
     "Garment",
     "Group",
     "Health",
     "Hit",
     "Hits",
     "ImageTags",
+    "Number",
     "Panel",
     "Point",
     "Problem",
     "Ready",
+    "Row",
     "Shown",
     "TagOut",
     "TagReply",
     "Trend",
     "TrendDetail",
     "Trends",
+    "Whole",
     "rows_of",
 ]
 
@@ -45,16 +49,16 @@ Whole = Annotated[int | None, BeforeValidator(_finite)]
 BY = ("country", "platform")
 """Fields by which a trend is told apart."""
 
-RowT = TypeVar("RowT", bound="_Row")
+RowT = TypeVar("RowT", bound="Row")
 
 
-class _Row(BaseModel):
+class Row(BaseModel):
     """A row of a table; what the table has beyond it is left out."""
 
     model_config = ConfigDict(extra="ignore", frozen=True)
 
 
-class _Cell(_Row):
+class Cell(Row):
     """A row about people: withheld as a whole where they are fewer than k."""
 
     suppressed: bool = Field(
@@ -77,7 +81,7 @@ _SHARE = "Share of active people who show it, 0..1."
 _GROWTH = "How many times the share it is compared with; 1 is unchanged."
 
 
-class Trend(_Cell):
+class Trend(Cell):
     """A look or an attribute, and what became of it."""
 
     rank: int = Field(description="1 is the strongest evidence.", examples=[1])
@@ -105,7 +109,7 @@ class Trend(_Cell):
     under: str | None = Field(None, description="The trend that tells this story better, if one does.")
 
 
-class Point(_Cell):
+class Point(Cell):
     """A trend in one window."""
 
     trend_id: str
@@ -121,7 +125,7 @@ class Point(_Cell):
     windows: int = Field(1, description="Windows that are pooled here, so that enough people stand behind the row.")
 
 
-class Group(_Cell):
+class Group(Cell):
     """A trend in one country or on one platform."""
 
     value: str = Field(examples=["FR"])
@@ -134,7 +138,7 @@ class Group(_Cell):
     growth_high: Number = None
 
 
-class Shown(_Row):
+class Shown(Row):
     """A value that the trend's posts show."""
 
     group: str = Field(examples=["colour"])
@@ -142,7 +146,7 @@ class Shown(_Row):
     share: Number = Field(None, description="Share of the trend's posts that show it, 0..1.")
 
 
-class Panel(_Row):
+class Panel(Row):
     """What the numbers are made of."""
 
     authors: int
@@ -185,7 +189,7 @@ class TrendDetail(BaseModel):
     beneath: list[Trend] = Field(description="Trends that are told by this one.")
 
 
-class BoxOut(_Row):
+class BoxOut(Row):
     """A rectangle in shares of the photo's width and height, origin at the top left."""
 
     x0: float
@@ -199,7 +203,7 @@ class BoxOut(_Row):
         return cls(x0=box.x0, y0=box.y0, x1=box.x1, y1=box.y1)
 
 
-class TagOut(_Row):
+class TagOut(Row):
     """A value of a group that a garment shows."""
 
     group: str = Field(examples=["pattern"])
@@ -208,7 +212,7 @@ class TagOut(_Row):
     probability: float = Field(description="Calibrated, 0..1.", ge=0, le=1, examples=[0.87])
 
 
-class ColourOut(_Row):
+class ColourOut(Row):
     """One of the two main colours of a garment's pixels."""
 
     name: str = Field(examples=["navy"])
@@ -262,7 +266,7 @@ class TagReply(BaseModel):
     images: list[ImageTags]
 
 
-class Hit(_Row):
+class Hit(Row):
     """A photo near to what was searched."""
 
     key: str = Field(description="The photo, as the manifest or folder names it.")

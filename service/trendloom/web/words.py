@@ -25,6 +25,7 @@ __all__ = [
     "link",
     "people",
     "percent",
+    "percent_like",
     "percent_range",
     "query",
     "sentence",
@@ -121,6 +122,11 @@ def _digits(percents: float) -> int:
 def percent(share: float | None) -> str:
     """Returns a share, 0..1, as a percentage of two figures."""
     return "–" if share is None else f"{share * 100:.{_digits(share * 100)}f}%"
+
+
+def percent_like(value: float | None, like: float | None = None) -> str:
+    """Returns a share as a percentage with the decimals of another, its own where there is none."""
+    return percent(value) if value is None or like is None else f"{value * 100:.{_digits(like * 100)}f}%"
 
 
 def percent_range(share: float | None, low: float | None, high: float | None) -> str:

@@ -33,7 +33,7 @@ from trendloom.web.schemas import (
 )
 from trendloom.web.tables import csv_response
 
-__all__ = ["router", "tagged"]
+__all__ = ["CSV", "TrendId", "router", "tagged"]
 
 router = APIRouter()
 

@@ -21,6 +21,7 @@ from trendloom.web.listing import Listed, find_trend, list_trends
 from trendloom.web.problems import Refused
 from trendloom.web.reading import OverviewRow, ViewsProtocol
 from trendloom.web.routes.api import tagged
+from trendloom.web.routes.forecasts import forecast_of
 from trendloom.web.schemas import BY, Group, Point, Shown, Trend, rows_of
 
 __all__ = ["PAGE", "router"]
@@ -153,6 +154,7 @@ def trend(
     for shown in rows_of(Shown, views.tags_of(trend_id)) if open_ else []:
         shows.setdefault(shown.group, []).append(shown)
     above = views.trend(found.under) if found.under else None
+    outlook = forecast_of(views, trend_id)
     starts = [point.window_start for point in points]
     step = words.Step.of(starts)
     context = _context(
@@ -161,7 +163,7 @@ def trend(
         beneath=beneath, above=Trend.model_validate(above) if above else None, shows=shows, stage=stage,
         countries=sum(not row.suppressed for row in groups["country"]),
         sparse=drawing.sparse([point.share for point in points]),
-        picture=drawing.chart(points, year=step.year, stage=stage),
+        picture=drawing.chart(points, year=step.year, stage=stage, ahead=outlook.windows), outlook=outlook,
         dot=drawing.growth_dot(found, stage=stage, width=220, height=18),
     )  # fmt: skip
     return templates.TemplateResponse(request, "trend.html", context)

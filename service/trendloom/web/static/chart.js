@@ -11,12 +11,24 @@
     const found = cell && cell.querySelectorAll("data")[at];
     return found ? Number(found.value) : null;
   };
-  const stamps = rows.map((row) => Date.parse(row.querySelector("time").dateTime) / 1000);
-  const share = rows.map((row) => number(row.cells[1], 0));
-  const low = rows.map((row) => number(row.cells[2], 0));
-  const high = rows.map((row) => number(row.cells[2], 1));
+  const stamp = (row) => Date.parse(row.querySelector("time").dateTime) / 1000;
+  const coming = document.getElementById("ahead");
+  const ahead = coming ? [...coming.tBodies[0].rows] : [];
+  const past = rows.length;
+  const stamps = [...rows, ...ahead].map(stamp);
+  const known = (row, cell, at) => number(row.cells[cell], at);
+  const after = ahead.map(() => null);
+  const before = rows.map(() => null);
+  const share = [...rows.map((row) => known(row, 1, 0)), ...after];
+  const low = [...rows.map((row) => known(row, 2, 0)), ...after];
+  const high = [...rows.map((row) => known(row, 2, 1)), ...after];
+  const forecast = (cell, at) => [...before, ...ahead.map((row) => known(row, cell, at))];
+  const median = forecast(1, 0);
+  const said80 = [forecast(2, 0), forecast(2, 1)];
+  const said95 = [forecast(3, 0), forecast(3, 1)];
   const year = Number(place.dataset.year);
-  const then = rows.map((_, at) => (at >= year ? share[at - year] : null));
+  const even = past > 1 && ahead.length > 1 && stamps[1] - stamps[0] === stamps[past + 1] - stamps[past];
+  const then = stamps.map((_, at) => (at >= year && (at < past || even) ? share[at - year] ?? null : null));
   const since = place.dataset.since ? Date.parse(place.dataset.since) / 1000 : null;
   const said = place.dataset.said;
 
@@ -31,14 +43,18 @@
   let plot = null;
   const colour = (name) => getComputedStyle(place).getPropertyValue(name).trim();
 
-  // A thin line where the stage began.
+  // A thin line where the stage began, and one where the forecast does.
   function mark(u) {
-    if (since === null || since < stamps[0]) return;
+    if (since !== null && since >= stamps[0]) upright(u, since, "--stage", [4 * devicePixelRatio, 4 * devicePixelRatio]);
+    if (ahead.length) upright(u, stamps[past], "--quiet", []);
+  }
+
+  function upright(u, at, ink, dash) {
     const { ctx } = u;
-    const x = Math.round(u.valToPos(since, "x", true)) + 0.5;
+    const x = Math.round(u.valToPos(at, "x", true)) + 0.5;
     ctx.save();
-    ctx.strokeStyle = colour("--stage");
-    ctx.setLineDash([4 * devicePixelRatio, 4 * devicePixelRatio]);
+    ctx.strokeStyle = colour(ink);
+    ctx.setLineDash(dash);
     ctx.lineWidth = devicePixelRatio;
     ctx.beginPath();
     ctx.moveTo(x, u.bbox.top);
@@ -53,7 +69,15 @@
 
   function say(at) {
     read.textContent = "";
-    if (at === null || at === undefined) at = share.length - 1;
+    if (at === null || at === undefined) at = past - 1;
+    if (at >= past && median[at] !== null) {
+      const bold = document.createElement("b");
+      bold.textContent = percent(median[at]);
+      const range = ([a, b]) => `${percent(a[at], median[at])} to ${percent(b[at], median[at])}`;
+      const earlier = then[at] === null ? "" : `; a year before ${percent(then[at])}`;
+      read.append(`${coming.dataset.said} ${day(stamps[at])}, forecast: `, bold, ` (80% interval ${range(said80)}, 95% ${range(said95)})${earlier}`);
+      return;
+    }
     if (share[at] === null) {
       read.textContent = `${said} ${day(stamps[at])}: too few people to publish`;
       return;
@@ -61,17 +85,19 @@
     const bold = document.createElement("b");
     bold.textContent = percent(share[at]);
     const people = rows[at].cells[3] ? rows[at].cells[3].textContent.trim() : "";
-    const before = then[at] === null ? "" : `, a year before ${percent(then[at])}`;
+    const earlier = then[at] === null ? "" : `, a year before ${percent(then[at])}`;
     const interval = low[at] === null ? "" : ` (${percent(low[at], share[at])} to ${percent(high[at], share[at])})`;
-    read.append(`${said} ${day(stamps[at])}: `, bold, `${interval}, ${people} people${before}`);
+    read.append(`${said} ${day(stamps[at])}: `, bold, `${interval}, ${people} people${earlier}`);
   }
 
   function options() {
     const grid = { stroke: colour("--rule"), width: 1 };
     const axis = { stroke: colour("--quiet"), grid, ticks: { show: false }, font: "13px system-ui, sans-serif" };
-    const top = Math.max(...high.filter((v) => v !== null), ...share.filter((v) => v !== null), 0);
+    const seen = (values) => values.filter((v) => v !== null);
+    const top = Math.max(...seen(high), ...seen(share), ...seen(said80[1]), 0);
     const stage = colour("--stage");
     const none = { show: false };
+    const edge = (label) => ({ label, stroke: "transparent", width: 0, points: none });
     return {
       width: place.clientWidth, height: place.clientHeight, tzDate: (t) => uPlot.tzDate(new Date(t * 1000), "UTC"),
       padding: [10, 12, 0, 0], legend: none,
@@ -93,28 +119,33 @@
       ],
       series: [
         {},
-        { label: "upper", stroke: "transparent", width: 0, points: none },
-        { label: "lower", stroke: "transparent", width: 0, points: none },
+        edge("upper"), edge("lower"),
         { label: "year before", stroke: colour("--then"), width: 1.5, points: none },
         { label: "share", stroke: stage, width: 2.25, points: { show: true, size: 5, fill: stage, filter: () => lone } },
+        edge("upper 95"), edge("lower 95"), edge("upper 80"), edge("lower 80"),
+        { label: "forecast", stroke: stage, width: 2, dash: [6, 4], points: none },
       ],
-      bands: [{ series: [1, 2], fill: translucent(stage) }],
+      bands: [
+        { series: [1, 2], fill: translucent(stage, 0.17) },
+        { series: [5, 6], fill: translucent(stage, 0.1) },
+        { series: [7, 8], fill: translucent(stage, 0.17) },
+      ],
       hooks: { draw: [mark], setCursor: [(u) => say(u.cursor.idx)] },
     };
   }
 
-  function translucent(hex) {
+  function translucent(hex, part) {
     const value = parseInt(hex.slice(1), 16);
-    return `rgba(${value >> 16}, ${(value >> 8) & 255}, ${value & 255}, 0.17)`;
+    return `rgba(${value >> 16}, ${(value >> 8) & 255}, ${value & 255}, ${part})`;
   }
 
   function draw() {
     if (plot) plot.destroy();
     place.textContent = "";
-    plot = new uPlot(options(), [stamps, high, low, then, share], place);
+    plot = new uPlot(options(), [stamps, high, low, then, share, said95[1], said95[0], said80[1], said80[0], median], place);
     plot.over.tabIndex = 0;
     plot.over.setAttribute("role", "img");
-    plot.over.setAttribute("aria-label", "Chart of the share of people. Arrow keys read it out; the table below has all numbers.");
+    plot.over.setAttribute("aria-label", "Chart of the share of people and its forecast. Arrow keys read it out; the tables below have all numbers.");
     plot.over.addEventListener("keydown", step);
     say(null);
   }
@@ -123,7 +154,7 @@
     const move = { ArrowLeft: -1, ArrowRight: 1, Home: -Infinity, End: Infinity }[event.key];
     if (move === undefined) return;
     event.preventDefault();
-    const from = plot.cursor.idx ?? stamps.length;
+    const from = plot.cursor.idx ?? past;
     const at = Math.min(Math.max(from + move, 0), stamps.length - 1);
     plot.setCursor({ left: plot.valToPos(stamps[at], "x"), top: 10 });
   }

@@ -1,0 +1,32 @@
+"""What may be said in public: nothing about a few people."""
+
+from __future__ import annotations
+
+import polars as pl
+
+__all__ = ["publish"]
+
+_PUBLISHED = {
+    "trends": (
+        "growth",
+        "growth_low",
+        "growth_high",
+        "q_value",
+        "authors",
+        "posts",
+        "share",
+        "share_low",
+        "share_high",
+        "reason",
+    ),
+    "series": ("numerator", "authors", "share", "share_low", "share_high", "posts", "distinct"),
+    "lineage": ("garments", "authors", "of_parent", "of_child"),
+}
+
+
+def publish(rows: pl.DataFrame, table: str, k: int) -> pl.DataFrame:
+    """Returns rows with `suppressed` set, and published values null, where 1 to k - 1 people stand behind them."""
+    people = pl.min_horizontal("authors", "numerator") if "numerator" in rows.columns else pl.col("authors")
+    small = (pl.col("authors") > 0) & (people < k)
+    hidden = [pl.when(~small).then(pl.col(c)).otherwise(None).alias(c) for c in _PUBLISHED[table] if c in rows.columns]
+    return rows.with_columns(small.fill_null(False).alias("suppressed"), *hidden)

@@ -1,0 +1,138 @@
+"""Materials: what texts name, from which source, and how it moves."""
+
+import csv
+import json
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from trendloom.cli import main
+from trendloom.counting.materials import KINDS, MATERIALS, materials_in
+from trendloom.errors import InputError, NotEnoughData
+from trendloom.pipeline.materials import materials, take_catalogue
+from trendloom.pipeline.study import study
+from trendloom.store import Workspace, frame
+
+START = datetime(2022, 1, 3, 12, tzinfo=UTC)
+WEEKS = 120
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        ("new linen shirt", {"linen"}),
+        ("#linenshirt #ootd", {"linen"}),
+        ("60 % cotton, 40% polyester", {"cotton", "polyester"}),
+        ("95% organic cotton 5% recycled elastane", {"cotton"}),
+        ("no leather, all cotton", {"cotton"}),
+        ("vegan leather bag #leather", {"imitation leather"}),
+        ("Chemise en lin, pull de lana", {"linen", "wool"}),
+        ("Lana del Rey and cotton candy, #silkroad, lace-up boots", set()),
+        ("jersey number 10", set()),
+        ("", set()),
+    ],
+)
+def test_texts_name_materials(text: str, found: set[str]) -> None:
+    assert materials_in(text) == found
+
+
+def test_the_words_are_each_of_one_material() -> None:
+    words = [word for _, said in MATERIALS.values() for word in said]
+    assert len(words) == len(set(words))
+    assert all(word == word.lower() for word in words)
+    assert {kind for kind, _ in MATERIALS.values()} == set(KINDS)
+    for name, (_, said) in MATERIALS.items():
+        assert name in materials_in(said[0])
+
+
+@given(st.text(max_size=200))
+def test_any_text_is_read(text: str) -> None:
+    assert materials_in(text) <= set(MATERIALS)
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory: pytest.TempPathFactory) -> Workspace:
+    """A workspace without tags: 40 people a week, some 12 name cotton, linen rises from 3 to 12."""
+    root = tmp_path_factory.mktemp("materials") / "w"
+    made = Workspace.create(root, model="nothing 1", taxonomy="t 1", source="")
+    posts: list[dict[str, object]] = []
+    chance = np.random.default_rng(0)
+    for week in range(WEEKS):
+        cotton = int(chance.integers(10, 15))
+        linen = int(chance.integers(2, 5)) * (1 if week < WEEKS - 26 else 4)
+        for i in range(40):
+            caption = "cotton tee" if i < cotton else "linen day" if i < cotton + linen else "hello"
+            posts.append(
+                {"post_id": f"p{week}-{i}", "key": f"p{week}-{i}", "posted_at": START + timedelta(weeks=week, hours=i),
+                 "author_hash": f"a{i}", "caption": caption}
+            )  # fmt: skip
+    photos = [
+        {"key": p["key"], "post_id": p["post_id"], "sha256": f"{p['key']}", "phash": i * 7919, "width": 9, "height": 9,
+         "status": "ok", "model": "nothing 1"}
+        for i, p in enumerate(posts)
+    ]  # fmt: skip
+    with made.writing():
+        made.append("posts", frame("posts", posts))
+        made.append("photos", frame("photos", photos))
+        study(made)
+    return made
+
+
+def test_each_material_has_share_growth_and_a_quarter_ahead(home: Workspace) -> None:
+    found = materials(home, k=5)
+    rows = {row["material"]: row for row in found.rows.iter_rows(named=True)}
+    assert set(rows) == {"cotton", "linen"}
+    assert all(row["source"] == "captions" for row in rows.values())
+    assert rows["linen"]["growth"] > 2
+    assert rows["cotton"]["growth"] == pytest.approx(1, abs=0.1)
+    assert rows["linen"]["ahead"] > 1.5
+    assert rows["linen"]["ahead_low"] <= rows["linen"]["ahead"] <= rows["linen"]["ahead_high"]
+    assert "nothing is not at hand" in found.sources["photos"]
+    assert "4,800 captions" in found.sources["captions"]
+    assert "no catalogue" in found.sources["catalogue"]
+
+
+def test_few_people_have_no_numbers(home: Workspace) -> None:
+    rows = {row["material"]: row for row in materials(home, k=30).rows.iter_rows(named=True)}
+    assert rows["linen"]["suppressed"]
+    assert rows["linen"]["share"] is None
+    assert rows["linen"]["ahead"] is None
+
+
+def test_a_catalogue_is_a_source_of_its_own(
+    home: Workspace, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "c.csv"
+    with path.open("w", newline="", encoding="utf-8") as file:
+        writer = csv.writer(file)
+        writer.writerow(["post_id", "Composition"])
+        writer.writerows([[f"p{week}-20", "80% wool, 20 % polyester"] for week in range(WEEKS)])
+        writer.writerow(["elsewhere", "silk"])
+    with pytest.raises(SystemExit) as code:
+        main(["materials", "-w", str(home.root), "--catalogue", str(path), "--format", "json", "--k", "1"])
+    assert not code.value.code
+    said = capsys.readouterr()
+    assert "materials of 120 posts taken" in said.err
+    rows = [row for row in json.loads(said.out) if row["source"] == "catalogue"]
+    assert sorted(row["material"] for row in rows) == ["polyester", "wool"]
+    with pytest.raises(SystemExit):
+        main(["materials", "-w", str(home.root)])
+    assert "compositions of 120 posts" in capsys.readouterr().out
+    path.write_text("name,colour\na,red\n", encoding="utf-8")
+    with pytest.raises(InputError, match="expected a column post_id or image"):
+        take_catalogue(home, path)
+    path.write_text("post_id,material\nnobody,wool\n", encoding="utf-8")
+    with pytest.raises(InputError, match="none of its 1 rows"):
+        take_catalogue(home, path)
+    with pytest.raises(InputError, match="cannot be read"):
+        take_catalogue(home, tmp_path / "none.csv")
+
+
+def test_materials_need_a_study(tmp_path: Path) -> None:
+    empty = Workspace.create(tmp_path / "w", model="m 1", taxonomy="t 1", source="")
+    with pytest.raises(NotEnoughData, match="without: run it first"):
+        materials(empty)
