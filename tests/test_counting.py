@@ -159,6 +159,41 @@ class TestCopies:
     def test_even_surfaces_are_not_copies(self) -> None:
         assert copy_groups(self.photos([("a", None, 0), ("b", None, 0), ("c", None, -1), ("d", None, -1)])).is_empty()
 
+    def test_one_shape_in_two_colours_is_two_photos(self) -> None:
+        base = 0x0F0F_3C3C_5A5A_9696
+
+        def tint(*octets: int) -> int:
+            return sum(octet << (8 * n) for n, octet in enumerate(octets))
+
+        red, redder, blue = (tint(200, 150, 150, r, g, b) for r, g, b in ((180, 20, 30), (184, 22, 27), (20, 30, 170)))
+        rows = [("a", base, red), ("b", base, blue), ("c", base ^ 1, redder), ("d", base ^ 2, blue + 3)]
+        table = pl.DataFrame(rows, schema=["post_id", "phash", "colours"], orient="row")
+        groups = {frozenset(g["post_id"]) for _, g in copy_groups(table, radius=2).group_by("group")}
+        assert groups == {frozenset("ac"), frozenset("bd")}
+        unknown = pl.concat(
+            [table, pl.DataFrame({"post_id": ["e"], "phash": [base], "colours": [None]})], how="vertical_relaxed"
+        )
+        assert copy_groups(unknown, radius=2)["group"].n_unique() == 1  # where colours are not known, the hash decides
+
+    def test_copies_equal_brute_force(self) -> None:
+        rng = np.random.default_rng(5)
+        shapes = rng.integers(2**8, 2**62, 12)
+        hashes = shapes[rng.integers(12, size=150)] ^ (rng.integers(2, size=150) << rng.integers(60, size=150))
+        octets = rng.choice([8, 16, 24, 200], (150, 6)).astype(np.int64)
+        colours = (octets << (8 * np.arange(6))).sum(axis=1)
+        table = pl.DataFrame({"post_id": [f"p{i}" for i in range(150)], "phash": hashes, "colours": colours})
+        edges = [
+            (i, j)
+            for i in range(150)
+            for j in range(i)
+            if (int(hashes[i]) ^ int(hashes[j])).bit_count() <= 2 and (abs(octets[i] // 8 - octets[j] // 8) <= 1).all()
+        ]
+        label = components(150, np.array(edges, dtype=np.int64).reshape(-1, 2))
+        wanted = {frozenset(np.flatnonzero(label == c).tolist()) for c in set(label.tolist()) if (label == c).sum() > 1}
+        found = copy_groups(table, radius=2)
+        assert {frozenset(int(p[1:]) for p in g["post_id"]) for _, g in found.group_by("group")} == wanted
+        assert wanted
+
     def test_nothing_known(self) -> None:
         assert copy_groups(self.photos([])).is_empty()
         assert copy_groups(pl.DataFrame({"post_id": ["a", "b"]})).is_empty()

@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image, ImageCms
 
+from trendloom.drawn import draw_garment, draw_scene
 from trendloom.errors import ImageError
 from trendloom.photos import decode, fitted, placement, resize, resizing
 from trendloom.types import Fit, Pixels
@@ -158,6 +159,22 @@ def test_grey_and_press_jpegs_are_read(mode: str) -> None:
 def test_facts_of_the_file_are_given_where_asked_for() -> None:
     data = jpeg(scene(700, 500))
     assert fitted(data, Fit(size=64)).sha256 == decode(data, target=64).sha256
-    assert fitted(data, Fit(size=64)).phash == decode(data, target=64).phash
+    square, whole = fitted(data, Fit(size=64)), decode(data, target=64)
+    assert (square.phash, square.colours) == (whole.phash, whole.colours)
     bare = fitted(data, Fit(size=64), identify=False)
-    assert (bare.sha256, bare.phash) == ("", 0)
+    assert (bare.sha256, bare.phash, bare.colours) == ("", 0, 0)
+
+
+def test_colours_last_through_compression_and_resizing_and_tell_garments_apart() -> None:
+    def saved(colour: str, size: int, quality: int) -> bytes:
+        garment = draw_garment(np.random.default_rng(2), type="shirt", colour=colour)
+        drawn = Image.fromarray(draw_scene(np.random.default_rng(3), [garment]))
+        return jpeg(drawn.resize((size, size), Image.Resampling.BICUBIC), quality=quality)
+
+    def octets(data: bytes) -> np.ndarray:
+        packed = decode(data, target=64).colours
+        return np.array([(packed >> (8 * n)) & 0xFF for n in range(6)])
+
+    red = octets(saved("red", 400, 95))
+    assert abs(red - octets(saved("red", 250, 60))).max() <= 4
+    assert abs(red - octets(saved("blue", 400, 95))).max() > 24

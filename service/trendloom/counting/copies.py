@@ -12,6 +12,8 @@ __all__ = ["components", "copy_groups", "near_pairs"]
 
 _BITS = 64
 _BLANK = 6  # a hash with fewer bits set, or unset, comes from an even surface and says nothing
+_TINT = 8  # levels of red, green or blue in a step of colour: what compression and resizing move stays within one
+_HASH_PAIRS = 200_000  # pairs of hashes at once
 _CHUNK = 4_000_000  # candidate pairs at once, about 100 MB
 
 
@@ -90,11 +92,60 @@ def components(nodes: int, edges: NDArray[np.int64]) -> NDArray[np.int64]:
     return number
 
 
+def _tints(rows: pl.DataFrame) -> NDArray[np.int64]:
+    """Returns the six bytes of each photo's colours in steps of 8, (n, 6); -1 where they are not known."""
+    if "colours" not in rows.columns:
+        return np.full((len(rows), 6), -1, dtype=np.int64)
+    known = rows["colours"].is_not_null().to_numpy()
+    packed = rows["colours"].cast(pl.Int64).fill_null(0).to_numpy()
+    octets = (packed[:, None] >> (8 * np.arange(6))) & 0xFF
+    return np.where(known[:, None], octets // _TINT, -1).astype(np.int64)
+
+
+def _alike(tints: NDArray[np.int64], pairs: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Returns the pairs whose colours lie a step apart at most, or are not known."""
+    one, other = tints[pairs[:, 0]], tints[pairs[:, 1]]
+    near = (np.abs(one - other) <= 1).all(axis=1) | (one[:, 0] < 0) | (other[:, 0] < 0)
+    return np.asarray(pairs[near])
+
+
+def _seen_pairs(
+    values: NDArray[np.uint64], place: NDArray[np.int64], tints: NDArray[np.int64], radius: int
+) -> NDArray[np.int64]:
+    """Returns the pairs (m, 2) of sights that show one photo.
+
+    Args:
+        values: Distinct hashes.
+        place: (sights,) place of each sight's hash, sorted: a sight is a hash with a tint.
+        tints: (sights, 6).
+        radius: Bits.
+    """
+    begin = np.searchsorted(place, np.arange(len(values)))
+    size = np.diff(np.r_[begin, len(place)])
+    found = [_alike(tints, pairs) for pairs in _bucket_pairs(np.arange(len(place)), place.astype(np.uint64))]
+    near = near_pairs(values, radius=radius)
+    for start in range(0, len(near), _HASH_PAIRS):
+        one, other = near[start : start + _HASH_PAIRS].T
+        count = size[one] * size[other]
+        which = np.repeat(np.arange(len(count)), count)
+        step = np.arange(len(which)) - np.repeat(np.cumsum(count) - count, count)
+        width = size[other][which]
+        sights = np.column_stack([begin[one][which] + step // width, begin[other][which] + step % width])
+        found.append(_alike(tints, sights))
+    return np.concatenate([np.zeros((0, 2), dtype=np.int64), *found])
+
+
 def copy_groups(photos: pl.DataFrame, *, radius: int = 4) -> pl.DataFrame:
     """Returns post_id and group (int64) for posts that share a photo with another post.
 
-    Photos (post_id, sha256, phash; both may be null) are the same when their bytes are, or when their perceptual
-    hashes differ in at most `radius` of 64 bits. Hashes of even surfaces are left out. A post in two groups joins them.
+    Photos are the same when their bytes are, or when their perceptual hashes differ in at most `radius` of 64 bits and
+    their colours are alike: a shirt in red and the same in blue have one hash. Hashes of even surfaces are left out. A
+    post in two groups joins them.
+
+    Args:
+        photos: post_id, sha256, phash, colours (see `trendloom.photos.colour_signature`); all but the first may be null
+            or left out.
+        radius: Bits.
     """
     rows = photos.filter(pl.col("post_id").is_not_null())
     posts = rows["post_id"].cast(pl.String).unique().sort()
@@ -106,11 +157,13 @@ def copy_groups(photos: pl.DataFrame, *, radius: int = 4) -> pl.DataFrame:
         links.append(np.column_stack([code[known], nodes + same[known]]))
         nodes += int(same.max(initial=0)) + 1
     if "phash" in rows.columns:
-        known = rows["phash"].is_not_null().to_numpy()
         values, place = _hash_codes(rows["phash"].cast(pl.Int64).fill_null(0).to_numpy())
-        known &= place >= 0
-        links += [np.column_stack([code[known], nodes + place[known]]), nodes + near_pairs(values, radius=radius)]
-        nodes += len(values)
+        known = rows["phash"].is_not_null().to_numpy() & (place >= 0)
+        marks = np.column_stack([place, _tints(rows)])[known]  # (sights, 7): hash and tint
+        sights, which = np.unique(marks, axis=0, return_inverse=True)
+        links.append(np.column_stack([code[known], nodes + which.reshape(-1)]))
+        links.append(nodes + _seen_pairs(values, sights[:, 0], sights[:, 1:], radius))
+        nodes += len(sights)
     edges = np.concatenate(links)
     label = components(nodes, edges)[: len(posts)]
     shared = np.bincount(label, minlength=1)[label] > 1

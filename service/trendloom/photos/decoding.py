@@ -19,7 +19,7 @@ from trendloom.photos.profiles import to_srgb
 from trendloom.photos.resizing import resize
 from trendloom.types import Fit, Pixels
 
-__all__ = ["Picture", "decode", "fitted", "perceptual_hash"]
+__all__ = ["Picture", "colour_signature", "decode", "fitted", "perceptual_hash"]
 
 _ENOUGH = 2.0  # how much larger than the result a photo is decoded: what a bicubic filter needs to look whole
 _EIGHTH = 8  # JPEGs are decoded at n eighths of their size
@@ -36,6 +36,7 @@ class Picture:
         height: Of the original, after orientation, in pixels.
         sha256: Of the file's bytes, hexadecimal; empty where nobody asked for it.
         phash: 64-bit perceptual hash as a signed integer; 0 where nobody asked for it.
+        colours: What `colour_signature` says; 0 where nobody asked for it.
     """
 
     pixels: Pixels
@@ -43,6 +44,7 @@ class Picture:
     height: int
     sha256: str = ""
     phash: int = 0
+    colours: int = 0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -122,6 +124,7 @@ def _picture(data: bytes, raw: _Raw, pixels: Pixels, *, identify: bool) -> Pictu
         height=height,
         sha256=hashlib.sha256(data).hexdigest(),
         phash=perceptual_hash(Image.fromarray(np.ascontiguousarray(raw.turn.upright(small)))),
+        colours=colour_signature(small),
     )
 
 
@@ -224,3 +227,15 @@ def perceptual_hash(image: Image.Image) -> int:
     low = (_DCT @ grey @ _DCT.T)[1:, 1:].ravel()  # (64,)
     bits = np.packbits(low > np.median(low))
     return int(bits.view(">i8")[0])
+
+
+def colour_signature(pixels: Pixels) -> int:
+    """Returns six bytes: the mean red, green and blue of a photo (h, w, 3), and of its middle half in width and height.
+
+    Tells apart what one hash of shapes does not: a garment in two colours.
+    """
+    height, width = pixels.shape[:2]
+    top, left = height // 4, width // 4
+    middle = pixels[top : height - top, left : width - left]
+    octets = np.concatenate([pixels.mean(axis=(0, 1)), middle.mean(axis=(0, 1))]).round().astype(np.int64)  # (6,)
+    return int((octets << (8 * np.arange(6))).sum())

@@ -78,7 +78,7 @@ def passing(
 
     Args:
         posts: Posts with `cohort`.
-        photos: post_id, sha256, phash.
+        photos: post_id, sha256, phash, colours.
         members: trend_id, post_id, of any trends.
         trends: Ids of those that rose.
         cohorts: What `learn_cohorts` says of the authors.
@@ -95,7 +95,7 @@ def passing(
             "either, in groups that differ, found none; hand in followers with the manifest"
         )
     chosen: Step = "month" if step == "month" else "week"
-    copies = copy_groups(photos.select("post_id", "sha256", "phash"), radius=radius)
+    copies = copy_groups(photos.select("post_id", "sha256", "phash", "colours"), radius=radius)
     rose = members.filter(pl.col("trend_id").is_in(list(trends))).select("trend_id", "post_id")
     parts = [
         tally(posts.filter(pl.col("cohort") == cohort), rose, copies=copies, as_of=now, step=chosen)

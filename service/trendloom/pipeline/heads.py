@@ -151,13 +151,13 @@ def fit_head(
 def _matched(workspace: Workspace, wanted: list[Labelled]) -> tuple[pl.DataFrame, tuple[tuple[Labelled, str], ...]]:
     """Returns key, label, vector and origin of the labels that have an embedding, and the others with the reason."""
     asked = pl.DataFrame({"key": [e.key for e in wanted], "label": [e.label for e in wanted]})
-    photos = workspace.scan("photos").select("key", "post_id", "sha256", "phash", "status").collect()
+    photos = workspace.scan("photos").select("key", "post_id", "sha256", "phash", "colours", "status").collect()
     photos = photos.join(asked, on="key", how="semi").sort("key", "post_id")
     whole = _whole_photos(workspace, asked["key"])
     ok = photos.filter(pl.col("status") == "ok").unique("key", keep="first", maintain_order=True)
     rows = asked.join(whole, on="key").join(ok.select("key", "post_id"), on="key").sort("key")
     copies = copy_groups(
-        photos.filter(pl.col("status") == "ok").select("post_id", "sha256", "phash"), radius=SAME_PHOTO
+        photos.filter(pl.col("status") == "ok").select("post_id", "sha256", "phash", "colours"), radius=SAME_PHOTO
     )
     rows = rows.join(copies, on="post_id", how="left").with_columns(
         origin=pl.coalesce(pl.concat_str(pl.lit("copies "), "group"), pl.concat_str(pl.lit("post "), "post_id"))

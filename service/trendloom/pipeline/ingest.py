@@ -177,6 +177,7 @@ def _photo_row(seen: Seen, model: str) -> dict[str, object]:
         "post_id": seen.item.post.post_id,
         "sha256": facts.sha256 if facts else None,
         "phash": facts.phash if facts else None,
+        "colours": facts.colours if facts else None,
         "width": facts.width if facts else None,
         "height": facts.height if facts else None,
         "status": seen.status,

@@ -57,7 +57,7 @@ class Results:
         step: `week` or `month`.
         now: End of the last complete window; None where no post has a time.
         posts: The posts that were counted: post_id, posted_at, author_hash.
-        photos: key, post_id, sha256, phash, width, height of their readable photos.
+        photos: key, post_id, sha256, phash, colours, width, height of their readable photos.
     """
 
     trends: pl.DataFrame
@@ -70,7 +70,7 @@ class Results:
 
     def pooled(self, k: int) -> pl.DataFrame:
         """Returns the series in blocks of windows that k people or more stand behind, where that can be had."""
-        copies = copy_groups(self.photos.select("post_id", "sha256", "phash"), radius=SAME_PHOTO)
+        copies = copy_groups(self.photos.select("post_id", "sha256", "phash", "colours"), radius=SAME_PHOTO)
         return pool(self.series, self.members, self.posts, k=k, step=self.step, copies=copies)
 
 
@@ -224,7 +224,7 @@ def _judge(
     step: Step | None,
 ) -> Study:
     seen = posts.join(photos.select("post_id").unique(), on="post_id", how="semi")
-    copies = copy_groups(photos.select("post_id", "sha256", "phash"), radius=SAME_PHOTO)
+    copies = copy_groups(photos.select("post_id", "sha256", "phash", "colours"), radius=SAME_PHOTO)
     return judge(tally(seen, members, copies=copies, as_of=as_of, step=step), names)
 
 
@@ -261,7 +261,7 @@ def results(workspace: Workspace, segment: Mapping[str, str] | None = None) -> R
         posts=posts.join(photos.select("post_id").unique(), on="post_id", how="semi").select(
             "post_id", "posted_at", "author_hash"
         ),
-        photos=photos.select("key", "post_id", "sha256", "phash", "width", "height"),
+        photos=photos.select("key", "post_id", "sha256", "phash", "colours", "width", "height"),
     )
 
 

@@ -27,6 +27,8 @@ _EDGE = 1e-3  # of a prompt's cut: nearer garments are as they were stored, floa
 _Z = 1.959963984540054
 _FIRST = datetime(2005, 1, 1, tzinfo=UTC)
 _BITS, _BLANK = 64, 6
+_TINT = 8  # levels of red, green or blue that are one step
+_Tint = tuple[int, ...] | None
 _FAMILIES = {
     "any blue": ("navy", "blue", "light blue"),
     "any red": ("red", "burgundy"),
@@ -158,7 +160,7 @@ def _posts(posts: pl.DataFrame, photos: pl.DataFrame) -> dict[str, _Post]:
 
 
 def _photo_groups(photos: pl.DataFrame) -> dict[str, int]:
-    """Returns a number per post that shows the same photo as another: the same bytes, or hashes a few bits apart."""
+    """Returns a number per post that shows the same photo as another: the same bytes, or alike in hash and colours."""
     above: dict[str, str] = {}
 
     def root(post: str) -> str:
@@ -168,18 +170,22 @@ def _photo_groups(photos: pl.DataFrame) -> dict[str, int]:
         return post
 
     by_bytes: dict[str, str] = {}
-    by_hash: defaultdict[int, list[str]] = defaultdict(list)
-    for post, sha256, phash in photos.select("post_id", "sha256", "phash").iter_rows():
+    by_sight: dict[tuple[int, _Tint], str] = {}
+    tints: defaultdict[int, list[_Tint]] = defaultdict(list)
+    for post, sha256, phash, colours in photos.select("post_id", "sha256", "phash", "colours").iter_rows():
         if sha256 is not None:
             above[root(post)] = root(by_bytes.setdefault(sha256, post))
         bits = None if phash is None else phash & (2**_BITS - 1)
         if bits is not None and _BLANK <= bits.bit_count() <= _BITS - _BLANK:
-            by_hash[bits].append(post)
-    for same in by_hash.values():
-        for post in same[1:]:
-            above[root(post)] = root(same[0])
-    for one, other in _near(list(by_hash)):
-        above[root(by_hash[one][0])] = root(by_hash[other][0])
+            tint = None if colours is None else tuple((colours >> (8 * n)) % 256 // _TINT for n in range(6))
+            if (bits, tint) not in by_sight:
+                tints[bits].append(tint)
+            above[root(post)] = root(by_sight.setdefault((bits, tint), post))
+    for one, other in [*((bits, bits) for bits in tints), *_near(list(tints))]:
+        for mine in tints[one]:
+            for theirs in tints[other]:
+                if mine is None or theirs is None or all(abs(a - b) <= 1 for a, b in zip(mine, theirs, strict=True)):
+                    above[root(by_sight[one, mine])] = root(by_sight[other, theirs])
     size: defaultdict[str, int] = defaultdict(int)
     for post in list(above):
         size[root(post)] += 1

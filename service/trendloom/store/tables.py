@@ -27,6 +27,7 @@ FACTS: dict[str, dict[str, pl.DataType]] = {
         "post_id": _STR,
         "sha256": _STR,
         "phash": pl.Int64(),
+        "colours": pl.Int64(),
         "width": pl.Int32(),
         "height": pl.Int32(),
         "status": _STR,
