@@ -24,6 +24,7 @@ PAGES = [
     "/",
     "/?stage=rising&country=FR",
     "/?country=XX",
+    "/?cohort=mainstream&shows=feet",
     FIRST,
     "/search",
     "/search?q=red+shirt",
@@ -165,6 +166,23 @@ def test_small_groups_are_said_to_be_small() -> None:
 )
 def test_an_empty_result_says_what_to_loosen(path: str, loosen: str) -> None:
     assert loosen in said(read(path))
+
+
+def test_a_side_of_the_audience_is_asked_for_as_a_segment() -> None:
+    asked: list[object] = []
+
+    class Noting(FakeViews):
+        def trends(self, **asking: Any) -> pl.DataFrame:
+            asked.append(asking["segment"])
+            return super().trends(**asking)
+
+    page = read("/?cohort=mainstream&shows=feet", Noting())
+    assert asked[0] == {"cohort": "mainstream", "shows": "feet"}
+    (csv,) = {a["href"] for a in page.all("a") if "download" in a}
+    assert csv == "/v1/trends.csv?segment=cohort%3Dmainstream&segment=shows%3Dfeet"
+    refused = client().get("/?shows=elbows")
+    assert refused.status_code == 422
+    assert "one of upper, lower, feet" in refused.text
 
 
 def test_a_long_list_has_pages() -> None:

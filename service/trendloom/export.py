@@ -16,11 +16,11 @@ from trendloom.pipeline.publishing import publish
 from trendloom.pipeline.study import Results, results
 from trendloom.store import Workspace
 
-__all__ = ["EXPORT_ENDINGS", "TABLES", "export", "parse_segment", "publish"]
+__all__ = ["EXPORT_ENDINGS", "SEGMENTS", "TABLES", "export", "parse_segment", "publish"]
 
 EXPORT_ENDINGS = (".parquet", ".csv", ".jsonl", ".xlsx")
 TABLES = ("trends", "series", "members", "forecasts", "lineage", "tags", "posts")
-_SEGMENTS = ("country", "platform", "department", "cohort", "shows")
+SEGMENTS = ("country", "platform", "department", "cohort", "shows")
 _VALUES = {"cohort": COHORTS, "shows": tuple(PARTS)}
 _TREND_COLUMNS = (
     *("rank", "trend_id", "kind", "label", "stage", "growth", "growth_low", "growth_high", "q_value"),
@@ -49,8 +49,8 @@ def parse_segment(pairs: list[str]) -> dict[str, str]:
     found = {}
     for pair in pairs:
         field, sign, value = pair.partition("=")
-        if not sign or not value or field not in _SEGMENTS:
-            raise InputError(f"segment: expected {' or '.join(f'{s}=VALUE' for s in _SEGMENTS)}, got {pair!r}")
+        if not sign or not value or field not in SEGMENTS:
+            raise InputError(f"segment: expected {' or '.join(f'{s}=VALUE' for s in SEGMENTS)}, got {pair!r}")
         if value not in _VALUES.get(field, (value,)):
             raise InputError(f"segment: expected {field}= and one of {', '.join(_VALUES[field])}, got {value!r}")
         found[field] = value

@@ -13,7 +13,10 @@ from starlette.concurrency import run_in_threadpool
 from starlette.responses import Response
 
 from trendloom.artifacts import find_model, load_card
+from trendloom.counting import PARTS
+from trendloom.counting.cohorts import COHORTS
 from trendloom.errors import ArtifactError
+from trendloom.export import SEGMENTS, parse_segment
 from trendloom.pipeline.searching import parse_filters
 from trendloom.web import drawing, words
 from trendloom.web.deps import PhotosLine, Searches, SettingsDep, Templates, Uploads, ViewsDep
@@ -90,15 +93,17 @@ def trends(  # noqa: PLR0917  a parameter of the query each
     stage: Asked = "",
     country: Asked = "",
     platform: Asked = "",
+    cohort: Asked = "",
+    shows: Asked = "",
     q: Asked = "",
     page: Annotated[int, Query(ge=1, le=10**6)] = 1,
 ) -> Response:
     """Answers with the list of trends."""
     overview = views.overview()
-    asked = {"stage": stage, "country": country, "platform": platform, "q": q}
+    asked = {"stage": stage, "country": country, "platform": platform, "cohort": cohort, "shows": shows, "q": q}
     if overview.run is None:
         return templates.TemplateResponse(request, "first.html", _context(overview, "trends"))
-    segment = {name: asked[name] for name in BY if asked[name]}
+    segment = _segment(asked)
     listed = _listed(views, asked)
     begin = (page - 1) * PAGE
     found = listed.few_last().rows(begin, begin + PAGE)
@@ -108,15 +113,23 @@ def trends(  # noqa: PLR0917  a parameter of the query each
         overview, "trends", asked=asked, rows=_rows(views, found, histories),
         spans=_spans(overview, starts), stages=listed.stages, total=listed.total, begin=begin, page=page,
         pages=max(1, -(-listed.total // PAGE)), segment=segment, everything=sum(listed.stages.values()),
-        loosen=[] if listed.total else _loosen(views, asked), csv="/v1/trends.csv" + _csv_query(asked),
+        sides={"cohort": COHORTS, "shows": tuple(PARTS)}, loosen=[] if listed.total else _loosen(views, asked), csv="/v1/trends.csv" + _csv_query(asked),
     )  # fmt: skip
     return templates.TemplateResponse(request, "trends.html", context)
 
 
+def _segment(asked: Mapping[str, str]) -> dict[str, str]:
+    """Returns the segment that a page's filters ask for.
+
+    Raises:
+        InputError: A cohort or part that there is not.
+    """
+    return parse_segment([f"{name}={asked[name]}" for name in SEGMENTS if asked.get(name)])
+
+
 def _listed(views: ViewsProtocol, asked: Mapping[str, str]) -> Listed:
     """Returns the list under the filters of a page."""
-    segment = {name: asked[name] for name in BY if asked[name]}
-    return list_trends(views, stage=asked["stage"] or None, segment=segment, query=asked["q"] or None)
+    return list_trends(views, stage=asked["stage"] or None, segment=_segment(asked), query=asked["q"] or None)
 
 
 def _loosen(views: ViewsProtocol, asked: Mapping[str, str]) -> list[tuple[str, dict[str, str], int]]:
@@ -132,7 +145,7 @@ def _loosen(views: ViewsProtocol, asked: Mapping[str, str]) -> list[tuple[str, d
 def _csv_query(asked: dict[str, str]) -> str:
     """Returns the API's query for the filters of a page."""
     pairs = [("stage", asked["stage"]), ("q", asked["q"])]
-    pairs += [("segment", f"{name}={asked[name]}") for name in BY if asked[name]]
+    pairs += [("segment", f"{name}={asked[name]}") for name in SEGMENTS if asked.get(name)]
     return words.query([(k, v) for k, v in pairs if v])
 
 
