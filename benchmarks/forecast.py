@@ -21,11 +21,12 @@ from pathlib import Path
 import numpy as np
 from sklearn.metrics import roc_auc_score
 
-from trendloom.forecast import Backtest, Panel, align, backtest
+from trendloom.forecast import Backtest, Panel, Signal, align, backtest
 from trendloom.forecast.engine import Engine
 from trendloom.forecast.forecasting import grid_of
 from trendloom.forecast.growing import MARKS, growing_chances
 from trendloom.forecast.prepare import prepare
+from trendloom.forecast.signals import at_origin
 from trendloom.pipeline.forecasting import load_panel
 
 NAIVE = {"hermes": 0.8763, "sneakers": 1.1037, "google": 1.0274}
@@ -37,9 +38,9 @@ FILES = {
 SIGNAL = "f1_fashion_forward_100_sequences.csv"
 
 
-def measure(title: str, panel: Panel, origins: int, signal: np.ndarray | None = None) -> None:
+def measure(title: str, panel: Panel, origins: int, signal: Signal | None = None) -> None:
     start = time.process_time()
-    found = backtest(panel, 52, origins=origins, signal=signal, clock=time.process_time)
+    found = backtest(panel, 52, origins=origins, signals=[signal] if signal else [], clock=time.process_time)
     took = time.process_time() - start
     first = found.replays[0].measures
     naive = float(np.nanmean(first["seasonal-naive"]["mase"]))
@@ -63,13 +64,13 @@ def rows(found: Backtest) -> None:
     print(f"  interval of the mean over series {mase.low:.3f} - {mase.high:.3f}", flush=True)
 
 
-def emergence(title: str, panel: Panel, signal: np.ndarray | None, origins: int) -> None:
+def emergence(title: str, panel: Panel, signal: Signal | None, origins: int) -> None:
     """Prints how well growth of the coming year is told from the past alone, over all origins."""
     scores, truth = [], []
     for number in range(origins):
         known = len(panel.dates) - 52 - 13 * number
         cut = replace(panel, dates=panel.dates[:known], values=panel.values[:known])
-        grid = grid_of(cut, prepare(cut), None if signal is None else signal[:known], 52, 0)
+        grid = grid_of(cut, prepare(cut), [at_origin(signal, panel, known, 52)] if signal else [], 52, 0)
         scores.append(growing_chances(Engine(grid)).score)
         truth.append(panel.values[known : known + 52].mean(axis=0) / panel.values[known - 52 : known].mean(axis=0) - 1)
     score, grew = np.concatenate(scores), np.concatenate(truth)

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from tests.forecast_series import drawn, panel, table
 from trendloom.errors import ConfigError, InputError
-from trendloom.forecast import Table, align, forecast, read_panel
+from trendloom.forecast import Signal, Table, align, forecast, read_panel
 from trendloom.forecast.calendar import complete, following, recognise, year_position
 from trendloom.forecast.combine import combine
 from trendloom.forecast.days import day_shares, to_days, to_weeks
@@ -16,6 +16,7 @@ from trendloom.forecast.features import groups_of
 from trendloom.forecast.intervals import error_quantiles, spread_out
 from trendloom.forecast.metrics import coverage, mase, scale_of, season_error, smape, three_class
 from trendloom.forecast.prepare import prepare
+from trendloom.forecast.signals import at_origin
 from trendloom.forecast.simple import seasonal_naive, theta
 
 
@@ -184,7 +185,8 @@ def test_days_and_months_that_could_be_swapped_are_told_by_their_rhythm() -> Non
 def test_a_signal_is_matched_by_name_and_date() -> None:
     own = panel(drawn(80, 3))
     other = panel(drawn(60, 2, seed=1), start="2018-01-08", names=["s2", "else"])
-    values, missed = align(other, own)
+    found, missed = align(other, own)
+    values = found.values
     assert np.isfinite(values[1:61, 2]).all()
     assert np.isnan(values[:, :2]).all()
     assert missed == {"series without a signal": 2, "signal columns without a series": 1, "dates without a signal": 20}
@@ -228,7 +230,7 @@ def test_nothing_after_the_origin_is_looked_at(values: np.ndarray) -> None:
     def said(given: np.ndarray) -> np.ndarray:
         grid = Grid(
             values=given,
-            signal=None,
+            signals=(),
             position=year_position(np.datetime64("2018-01-01") + np.arange(272) * np.timedelta64(7, "D")),
             groups=[],
             rhythm=recognise(days("2024-01-01", "2024-01-08")),
@@ -321,10 +323,47 @@ def test_months_and_days_are_forecast_too() -> None:
 def test_a_signal_is_used_only_if_it_helped() -> None:
     given_values = drawn(200, 25)
     noise = np.random.default_rng(5).random((200, 25))
-    found = forecast(panel(given_values), 26, signal=noise)
-    told = found.facts["signal"]
+    other = np.random.default_rng(6).random((200, 25))
+    signals = [Signal(name="noise", values=noise), Signal(name="other", values=other)]
+    found = forecast(panel(given_values), 26, signals=signals)
+    told = found.facts["signals"]
     assert isinstance(told, dict)
-    assert told["used"] == (told["error_with"] < told["error_without"])
+    assert list(told) == ["noise", "other"]
+    for row in told.values():
+        assert not row["used"] or row["error_with"] < row["error_without"]
+    best = min(told.values(), key=lambda row: row["error_with"])
+    assert best["used"] == (best["error_with"] < best["error_without"])
+
+
+def test_what_is_known_in_advance_moves_the_forecast() -> None:
+    chance = np.random.default_rng(0)
+    weeks = np.arange(252)
+    calm = 0.05 * np.exp(0.3 * np.cos(2 * np.pi * weeks / 52.18)[:, None] + chance.normal(0, 0.05, (252, 25)))
+    feast = (chance.random(252) < 0.25).astype(float)  # in no fixed week
+    given = panel((calm * (1 + 0.5 * feast[:, None]))[:208])
+    file = panel(feast[:234, None], names=["s"])
+    with pytest.raises(InputError, match="feast: expected columns"):
+        align(file, given, name="feast", horizon=26)
+    every = panel(np.repeat(feast[:234, None], 25, axis=1))
+    signal, missed = align(every, given, name="feast", horizon=26)
+    assert not missed
+    assert len(signal.values) == 234
+    found = forecast(given, 26, signals=[signal])
+    told = found.facts["signals"]
+    assert isinstance(told, dict)
+    assert told["feast"]["known in advance"]
+    assert told["feast"]["used"]
+    lifted = found.point / forecast(given, 26).point
+    assert lifted[feast[208:234] == 1].mean() > lifted[feast[208:234] == 0].mean() + 0.15
+    assert len(at_origin(signal, given, 150, 26).values) == 176
+
+
+def test_a_signal_column_counts_for_all_series_with_its_word() -> None:
+    own = panel(drawn(80, 3), names=["fr_coat", "fr_shirt", "de_coat"])
+    found, missed = align(panel(drawn(80, 1, seed=2), names=["fr"]), own)
+    assert np.isfinite(found.values[:, :2]).all()
+    assert np.isnan(found.values[:, 2]).all()
+    assert missed == {"series without a signal": 1}
 
 
 def test_out_of_range_settings_are_refused(values: np.ndarray) -> None:

@@ -7,13 +7,14 @@ from trendloom.forecast.engine import Engine
 from trendloom.forecast.forecasting import grid_of
 from trendloom.forecast.growing import MARKS, growing_chances
 from trendloom.forecast.prepare import prepare
+from trendloom.forecast.signals import Signal
 
 WEEKS, SERIES = 240, 60
 
 
 def engine(values: np.ndarray, signal: np.ndarray | None = None) -> Engine:
     given = panel(values)
-    return Engine(grid_of(given, prepare(given), signal, 52, 0))
+    return Engine(grid_of(given, prepare(given), [] if signal is None else [Signal(name="s", values=signal)], 52, 0))
 
 
 def climbing(seed: int) -> tuple[np.ndarray, np.ndarray]:

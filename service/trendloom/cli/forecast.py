@@ -26,7 +26,13 @@ Series = Annotated[
     typer.Argument(metavar="SERIES.csv", help="Dates in the first column, a series in each other.", show_default=False),
 ]
 Signal = Annotated[
-    Path | None, typer.Option(metavar="SIGNAL.csv", help="A leading signal, columns named like the series.")
+    list[Path] | None,
+    typer.Option(
+        "--signal",
+        metavar="SIGNAL.csv",
+        help="Weather, holidays, leading authors: columns named like the series or a word of their names; repeat it.",
+        show_default=False,
+    ),
 ]
 Horizon = Annotated[int, typer.Option(help="Periods to forecast.")]
 Seed = Annotated[int, typer.Option(help="Of everything random: the same seed gives the same forecast.")]
@@ -50,7 +56,7 @@ def forecast(
     from trendloom.pipeline.forecasting import forecast_file
 
     found = forecast_file(
-        series, output, horizon=horizon, signal=signal, quantiles=_levels(quantiles), explain=explain, seed=seed
+        series, output, horizon=horizon, signals=signal or [], quantiles=_levels(quantiles), explain=explain, seed=seed
     )
     for what, count in found.treated.items():
         err.print(f"{what}: {count:,}", highlight=False, markup=False)
@@ -91,7 +97,7 @@ def backtest(
 
     if format not in ("table", "json"):
         raise ConfigError(f"--format: expected table or json, got {format!r}")
-    found = backtest_file(series, horizon=horizon, origins=origins, signal=signal, picture=picture, seed=seed)
+    found = backtest_file(series, horizon=horizon, origins=origins, signals=signal or [], picture=picture, seed=seed)
     if format == "json":
         typer.echo(json.dumps(_facts(found), indent=1))
     else:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from trendloom.forecast.backtest import MEASURES, Backtest, Replay, Score, backtest
 from trendloom.forecast.forecasting import Forecasts, forecast
-from trendloom.forecast.panel import Panel, Table, align, panel_of, read_panel
+from trendloom.forecast.panel import Panel, Table, panel_of, read_panel
 from trendloom.forecast.picture import page
+from trendloom.forecast.signals import Signal, align
 
 __all__ = [
     "MEASURES",
@@ -14,6 +15,7 @@ __all__ = [
     "Panel",
     "Replay",
     "Score",
+    "Signal",
     "Table",
     "align",
     "backtest",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -12,6 +12,7 @@ from trendloom.errors import ConfigError, NotEnoughData
 from trendloom.forecast.forecasting import Forecasts, forecast
 from trendloom.forecast.metrics import Floats64, coverage, known_mean, mase, scale_of, season_error, smape, three_class
 from trendloom.forecast.panel import Panel
+from trendloom.forecast.signals import Signal, at_origin
 
 __all__ = ["MEASURES", "Backtest", "Replay", "Score", "backtest"]
 
@@ -79,7 +80,7 @@ def backtest(
     horizon: int,
     *,
     origins: int = 4,
-    signal: Floats64 | None = None,
+    signals: Sequence[Signal] = (),
     seed: int = 0,
     clock: Callable[[], float] = lambda: 0.0,
 ) -> Backtest:
@@ -91,7 +92,7 @@ def backtest(
         panel: The series.
         horizon: Periods to forecast.
         origins: How many earlier dates.
-        signal: (t, n) as in `forecast`.
+        signals: As in `forecast`; of what is not known in advance each origin sees its past alone.
         seed: As in `forecast`, and of the draws of series.
         clock: Returns seconds; for the time that models take.
 
@@ -106,7 +107,7 @@ def backtest(
     for number in range(origins):
         known = len(panel.dates) - horizon - number * quarter
         if known >= 2:
-            replay = _replay(panel, known, horizon, signal, seed=seed, clock=clock)
+            replay = _replay(panel, known, horizon, signals, seed=seed, clock=clock)
             if np.isfinite(replay.found.point).any():
                 replays.append(replay)
     if not replays:
@@ -131,7 +132,7 @@ def _replay(
     panel: Panel,
     known: int,
     horizon: int,
-    signal: Floats64 | None,
+    signals: Sequence[Signal],
     *,
     seed: int,
     clock: Callable[[], float],
@@ -142,7 +143,7 @@ def _replay(
         cut,
         horizon,
         quantiles=LEVELS,
-        signal=None if signal is None else signal[:known],
+        signals=[at_origin(signal, panel, known, horizon) for signal in signals],
         seed=seed,
         rivals=True,
         clock=clock,

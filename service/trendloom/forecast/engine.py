@@ -24,6 +24,7 @@ _CHOICE_SERIES = 400  # series that settings are chosen on
 _TRAIN_SERIES = 1500  # series that the correction is learned from
 _TRAIN_ROWS = 400_000
 _CLIP = 5.0  # units: an error beyond counts as this much
+_MANY = 20  # series from which errors in common can be told
 _COMMON = (
     0.8  # share of an origin's common error that is taken off before trees are fitted: years differ, few were seen
 )
@@ -35,7 +36,7 @@ class Grid:
 
     Attributes:
         values: (t, n), not negative; NaN before a series starts, nowhere else.
-        signal: (t, n) of the leading signal, NaN where there is none; None without a signal.
+        signals: (t, n) each, NaN where there is none; (t + horizon, n) of one that is known in advance at any origin.
         position: (t + horizon,) place in the year of past and coming periods, in weeks.
         groups: Codes of the series by what their names share, (n,) each.
         rhythm: weekly or monthly.
@@ -44,7 +45,7 @@ class Grid:
     """
 
     values: Floats64
-    signal: Floats64 | None
+    signals: tuple[Floats64, ...]
     position: Floats64
     groups: Sequence[NDArray[np.int64]]
     rhythm: Rhythm
@@ -92,6 +93,12 @@ class Engine:
         self._parts: dict[int, list[Parts]] = {}
         self._losses: dict[int, Floats64] = {}
         self._outlooks: dict[int, Outlook] = {}
+
+    def beside(self, signals: tuple[Floats64, ...]) -> Engine:
+        """Returns an engine on the same grid with other signals; what does not depend on them is not computed again."""
+        other = Engine(replace(self.grid, signals=signals))
+        other._parts, other._losses = self._parts, self._losses
+        return other
 
     def grown(self, origin: int) -> NDArray[np.bool_]:
         """Returns which series are old enough at an origin, (n,)."""
@@ -145,7 +152,7 @@ class Engine:
         grid = self.grid
         return Sight(
             history=grid.values[:origin, columns],
-            signal=None if grid.signal is None else grid.signal[:origin, columns],
+            signals=[signal[: origin + len(signal) - len(grid.values), columns] for signal in grid.signals],
             position=grid.position[origin : origin + grid.horizon],
             parts=parts,
             base=base,
@@ -218,24 +225,54 @@ class Engine:
         rows, targets = [np.zeros((0, 1), np.float32)], [np.zeros(0)]
         earlier = self.origins(origin)
         share = min(1.0, _TRAIN_ROWS / max(1, len(earlier) * grid.horizon * len(self._train)))
-        for past in earlier:
-            parts = self._seen(past)
-            base = project(parts, mixture, grid.rhythm)
-            ahead = min(grid.horizon, origin - past)
-            truth = grid.values[past : past + ahead, self._train]
-            unit = unit_of(grid.values[:past, self._train], grid.rhythm.season)
-            counts = self.grown(past)[self._train] & np.isfinite(truth).all(axis=0)
-            if not counts.any():
-                continue
-            errors = np.clip((truth - base[:ahead])[:, counts] / unit[counts], -_CLIP, _CLIP)
-            if counts.sum() >= 20:
-                errors -= _COMMON * np.median(errors, axis=1, keepdims=True)
-            features = look(self._sight(past, self._train, parts, base))[:ahead][:, counts]
+        past_errors = {past: found for past in earlier if (found := self._errors(past, origin, mixture)) is not None}
+        common = self._common({past: errors for past, (errors, _) in past_errors.items()})
+        for past, (errors, counts) in past_errors.items():
+            base = project(self._seen(past), mixture, grid.rhythm)
+            features = look(self._sight(past, self._train, self._seen(past), base))[: len(errors)][:, counts]
             kept = np.random.default_rng([grid.seed, 2, past]).random(errors.shape) < share
             rows.append(features[kept])
-            targets.append(errors[kept])
+            targets.append((errors - common[past][:, None])[kept])
         rows = rows[1:] or rows
         return np.concatenate(rows), np.concatenate(targets)
+
+    def _errors(self, past: int, origin: int, mixture: Mixture) -> tuple[Floats64, NDArray[np.bool_]] | None:
+        """Returns errors in units at one earlier origin as far as known, (a, m), and which series they are of; None without any."""
+        grid = self.grid
+        base = project(self._seen(past), mixture, grid.rhythm)
+        ahead = min(grid.horizon, origin - past)
+        truth = grid.values[past : past + ahead, self._train]
+        unit = unit_of(grid.values[:past, self._train], grid.rhythm.season)
+        counts = self.grown(past)[self._train] & np.isfinite(truth).all(axis=0)
+        if not counts.any():
+            return None
+        return np.clip((truth - base[:ahead])[:, counts] / unit[counts], -_CLIP, _CLIP), counts
+
+    def _common(self, errors: dict[int, Floats64]) -> dict[int, Floats64]:
+        """Returns for each origin what is taken off its errors before trees are fitted, by period ahead.
+
+        Most of what all series have in common: a year of its own is no lesson. What signals that are known in advance
+        explain of it, by least squares over all origins, is one and stays.
+        """
+        middle = {p: np.median(e, axis=1) if e.shape[1] >= _MANY else np.zeros(len(e)) for p, e in errors.items()}
+        known = [signal for signal in self.grid.signals if len(signal) > len(self.grid.values)]
+        if known and middle:
+            seen = {
+                p: np.stack([_typical(signal[p : p + len(m)]) for signal in known], axis=1) for p, m in middle.items()
+            }
+            rows, truth = np.concatenate(list(seen.values())), np.concatenate(list(middle.values()))
+            mean = rows.mean(axis=0)
+            effect = np.linalg.lstsq(rows - mean, truth - truth.mean(), rcond=None)[0]
+            middle = {p: m - (seen[p] - mean) @ effect for p, m in middle.items()}
+        return {p: _COMMON * m for p, m in middle.items()}
+
+
+def _typical(values: Floats64) -> Floats64:
+    """Returns the median over series of what is known, (t,), 0 where nothing is."""
+    known = np.isfinite(values).any(axis=1)
+    found = np.zeros(len(values))
+    found[known] = np.nanmedian(values[known], axis=1)
+    return found
 
 
 def _unusual() -> Floats64:

@@ -25,7 +25,7 @@ class Sight:
 
     Attributes:
         history: (t, n) up to the origin, NaN before a series starts.
-        signal: (t, n) the leading signal, NaN where there is none; None without a signal.
+        signals: (t, n) each, NaN where there is none; (t + h, n) of one that is known in advance.
         position: (h,) place of the coming periods in the year, in weeks.
         parts: What the shapes see.
         base: (h, n) the structural forecast.
@@ -34,7 +34,7 @@ class Sight:
     """
 
     history: Floats64
-    signal: Floats64 | None
+    signals: Sequence[Floats64]
     position: Floats64
     parts: Sequence[Parts]
     base: Floats64
@@ -85,8 +85,10 @@ def look(sight: Sight) -> NDArray[np.float32]:
     _levels(columns, sight)
     _growth(columns, sight)
     _nature(columns, sight, unit)
-    if sight.signal is not None:
-        _signal(columns, sight)
+    for signal in sight.signals:
+        _signal(columns, sight, signal[: len(sight.history)])
+        if len(signal) > len(sight.history):
+            _known_ahead(columns, sight, signal)
     return np.stack(columns.found, axis=-1)
 
 
@@ -201,10 +203,23 @@ def _nature(columns: _Columns, sight: Sight, unit: Floats64) -> None:
     columns.add(*[codes.astype(np.float64) for codes in sight.groups])
 
 
-def _signal(columns: _Columns, sight: Sight) -> None:
-    """Adds how the leading signal grows, and how it stands to the series now and usually."""
-    assert sight.signal is not None
-    history, signal = sight.history, sight.signal
+def _known_ahead(columns: _Columns, sight: Sight, signal: Floats64) -> None:
+    """Adds what is known of the coming periods, and how it differs from the same periods a year before."""
+    known, year, ahead = len(sight.history), sight.rhythm.season, len(sight.base)
+    past, coming = signal[:known], signal[known : known + ahead]
+    usual = mean_or_zero(past)
+    spread = np.sqrt(mean_or_zero((past - usual) ** 2)) + 1e-12
+    columns.add((coming - usual) / spread)
+    if known < year:
+        columns.add(np.full((1, 1), np.nan))
+        return
+    before = past[known - year + np.arange(ahead) % year]
+    columns.add((coming - before) / spread)
+
+
+def _signal(columns: _Columns, sight: Sight, signal: Floats64) -> None:
+    """Adds how a signal grows, and how it stands to the series now and usually."""
+    history = sight.history
     for weeks in _WINDOWS:
         columns.add(year_on_year(signal, weeks, sight.rhythm))
     both = np.isfinite(signal) & np.isfinite(history)

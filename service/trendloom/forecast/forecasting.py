@@ -22,6 +22,7 @@ from trendloom.forecast.metrics import Floats64
 from trendloom.forecast.panel import Panel
 from trendloom.forecast.prepare import Prepared, merged, prepare
 from trendloom.forecast.rivals import Native, rivals_of
+from trendloom.forecast.signals import Signal, on_grid
 from trendloom.forecast.simple import young
 from trendloom.forecast.spread import means_of
 from trendloom.forecast.structural import season_profile
@@ -88,7 +89,7 @@ def forecast(
     horizon: int,
     *,
     quantiles: Sequence[float] = (0.1, 0.9),
-    signal: Floats64 | None = None,
+    signals: Sequence[Signal] = (),
     seed: int = 0,
     rivals: bool = False,
     explained: bool = False,
@@ -100,7 +101,7 @@ def forecast(
         panel: The series.
         horizon: Periods to forecast.
         quantiles: Each above 0 and below 1.
-        signal: (t, n) values of leading authors or another signal; used if it helped at earlier origins.
+        signals: Leading authors, weather, holidays; each used if it helped at earlier origins.
         seed: Of everything random; the same seed and series give the same forecast.
         rivals: Whether to return each single model's forecast too.
         explained: Whether to say what each forecast is made of, and when it may turn.
@@ -109,16 +110,16 @@ def forecast(
     Raises:
         ConfigError: The horizon or a quantile is out of range.
     """
-    levels = _checked(panel, horizon, quantiles, signal)
+    levels = _checked(panel, horizon, quantiles, signals)
     ready = prepare(panel)
     facts: dict[str, object] = {}
     sheet = _Sheet(horizon, len(panel.names), len(levels), quarter_of(panel.rhythm))
-    grid = grid_of(panel, ready, signal, horizon, seed)
+    grid = grid_of(panel, ready, signals, horizon, seed)
     old = _grown(ready, grid)
     chosen = None
     extra: dict[str, Any] = {}
     if old.any():
-        chosen = _best(_only(grid, old), facts)
+        chosen = _best(_only(grid, old), [signal.name for signal in signals], facts)
         sheet.place(old, _from_combined(chosen, panel=panel, ready=ready, columns=old, horizon=horizon, levels=levels))
         if explained:
             extra["explained"] = _told(chosen, panel, old, facts)
@@ -180,15 +181,17 @@ def quarter_of(rhythm: Rhythm) -> int:
     return max(1, rhythm.season // 4)
 
 
-def _checked(panel: Panel, horizon: int, quantiles: Sequence[float], signal: Floats64 | None) -> tuple[float, ...]:
+def _checked(panel: Panel, horizon: int, quantiles: Sequence[float], signals: Sequence[Signal]) -> tuple[float, ...]:
     """Returns the quantiles as numbers; raises where a setting is out of range."""
     most = 2 * panel.rhythm.season
     if not 1 <= horizon <= most:
         raise ConfigError(f"--horizon: expected 1 to {most} periods (two years), got {horizon}")
     if any(not 0 < q < 1 for q in quantiles):
         raise ConfigError(f"--quantiles: expected numbers above 0 and below 1, got {', '.join(map(str, quantiles))}")
-    if signal is not None and signal.shape != panel.values.shape:
-        raise InputError(f"expected a signal of shape {panel.values.shape}, got {signal.shape}")
+    for signal in signals:
+        periods, series = signal.values.shape
+        if series != len(panel.names) or periods < len(panel.dates):
+            raise InputError(f"expected a signal of shape {panel.values.shape} or longer, got {signal.values.shape}")
     return tuple(float(q) for q in quantiles)
 
 
@@ -203,35 +206,21 @@ def _told(
     return explain(chosen[0], chosen[1], turning, growing_chances(chosen[0]), panel=panel, names=names)
 
 
-def grid_of(panel: Panel, ready: Prepared, signal: Floats64 | None, horizon: int, seed: int) -> Grid:
+def grid_of(panel: Panel, ready: Prepared, signals: Sequence[Signal], horizon: int, seed: int) -> Grid:
     """Returns the series on the grid that forecasts are made on: days become weeks, the rest stays."""
     values, dates, rhythm, ahead = ready.values, panel.dates, panel.rhythm, horizon
-    lead = None if signal is None else _usable(signal)
     if rhythm.frequency == "daily":
         values, dates = to_weeks(ready.values, panel.dates)
-        lead = None if lead is None else to_weeks(lead, panel.dates)[0]
         rhythm, ahead = _WEEKLY, -(-horizon // 7)
     return Grid(
         values=values,
-        signal=lead,
+        signals=tuple(on_grid(signal, panel, ahead) for signal in signals),
         position=year_position(np.concatenate([dates, following(dates, rhythm, ahead)])),
         groups=groups_of(panel.names),
         rhythm=rhythm,
         horizon=ahead,
         seed=seed,
     )
-
-
-def _usable(signal: Floats64) -> Floats64:
-    """Returns the signal with short gaps bridged; what is negative counts from the lowest value up."""
-    found = signal.copy()
-    for i in range(found.shape[1]):
-        known = np.flatnonzero(np.isfinite(found[:, i]))
-        if len(known):
-            inside = np.arange(known[0], min(known[-1] + 5, len(found)))
-            found[inside, i] = np.interp(inside, known, found[known, i])
-            found[:, i] -= min(float(np.nanmin(found[:, i])), 0.0)
-    return found
 
 
 def _grown(ready: Prepared, grid: Grid) -> NDArray[np.bool_]:
@@ -245,33 +234,49 @@ def _only(grid: Grid, columns: NDArray[np.bool_]) -> Grid:
     return replace(
         grid,
         values=grid.values[:, columns],
-        signal=None if grid.signal is None else grid.signal[:, columns],
+        signals=tuple(signal[:, columns] for signal in grid.signals),
         groups=[codes[columns] for codes in grid.groups],
     )
 
 
-def _best(grid: Grid, facts: dict[str, object]) -> tuple[Engine, Combined]:
-    """Returns the engine and its combination, with the signal if that was better at earlier origins."""
-    bare = Engine(replace(grid, signal=None))
-    plain = combine(bare, len(grid.values))
-    error = rehearsed_error(bare, plain)
-    _tell(facts, bare, plain, error)
-    if grid.signal is None:
-        return bare, plain
-    led = Engine(grid)
-    leading = combine(led, len(grid.values))
-    with_signal = rehearsed_error(led, leading)
-    helps = bool(np.isfinite(with_signal["combined"]) and with_signal["combined"] < error["combined"])
-    facts["signal"] = {
-        "used": helps,
-        "error_without": error["combined"],
-        "error_with": with_signal["combined"],
-        "series": int(np.isfinite(grid.signal).any(axis=0).sum()),
-    }
-    if not helps:
-        return bare, plain
-    _tell(facts, led, leading, with_signal)
-    return led, leading
+def _best(grid: Grid, names: Sequence[str], facts: dict[str, object]) -> tuple[Engine, Combined]:
+    """Returns the engine and its combination, with those signals that were better than without at earlier origins.
+
+    The signal that helps most alone comes first; another one must help beside those that were taken before it.
+    """
+    bare = Engine(replace(grid, signals=()))
+    best, error = _rehearsed(bare)
+    _tell(facts, bare, best, error)
+    engine, without, told, alone = bare, error["combined"], {}, {}
+    for place, signal in enumerate(grid.signals):
+        alone[place] = bare.beside((signal,))
+        with_it = _rehearsed(alone[place])[1]["combined"]
+        told[place] = {
+            "used": False,
+            "error_without": without,
+            "error_with": with_it,
+            "series": int(np.isfinite(signal).any(axis=0).sum()),
+            "known in advance": len(signal) > len(grid.values),
+        }
+    order = sorted(
+        (place for place in told if told[place]["error_with"] < without), key=lambda p: told[p]["error_with"]
+    )
+    for place in order:
+        signal = grid.signals[place]
+        other = alone[place] if engine is bare else bare.beside((*engine.grid.signals, signal))
+        found, now = _rehearsed(other)
+        if now["combined"] < error["combined"]:
+            engine, best, error = other, found, now
+            told[place]["used"] = True
+            _tell(facts, engine, best, error)
+    if told:
+        facts["signals"] = {names[place]: row for place, row in told.items()}
+    return engine, best
+
+
+def _rehearsed(engine: Engine) -> tuple[Combined, dict[str, float]]:
+    found = combine(engine, len(engine.grid.values))
+    return found, rehearsed_error(engine, found)
 
 
 def _tell(facts: dict[str, object], engine: Engine, found: Combined, error: dict[str, float]) -> None:

@@ -48,7 +48,7 @@ class Growing:
 
 @dataclass(frozen=True, kw_only=True)
 class _Past:
-    """A view of the past alone: (t, n) history and signal, what the shapes see, and groups of the series."""
+    """A view of the past alone: (t, n) history and the signal that helps most, what the shapes see, and groups of the series."""
 
     history: Floats64
     signal: Floats64 | None
@@ -104,7 +104,7 @@ def _past(engine: Engine, origin: int, columns: NDArray[np.int64], parts: Sequen
     grid = engine.grid
     return _Past(
         history=grid.values[:origin, columns],
-        signal=None if grid.signal is None else grid.signal[:origin, columns],
+        signal=grid.signals[0][:origin, columns] if grid.signals else None,
         parts=parts[1],
         groups=[codes[columns] for codes in grid.groups],
     )

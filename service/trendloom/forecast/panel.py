@@ -14,7 +14,7 @@ from trendloom.errors import InputError
 from trendloom.forecast.calendar import Dates, Rhythm, complete, recognise
 from trendloom.forecast.metrics import Floats64
 
-__all__ = ["MISSING", "Panel", "Table", "align", "panel_of", "read_panel"]
+__all__ = ["MISSING", "Panel", "Table", "panel_of", "read_panel"]
 
 MISSING = frozenset({"", "na", "n/a", "nan", "null", "none", "-"})
 _FORMATS = (
@@ -113,35 +113,6 @@ def panel_of(dates: Dates, values: Floats64, *, names: Sequence[str]) -> Panel:
     full = np.full((len(whole), values.shape[1]), np.nan)
     full[places] = values
     return Panel(dates=whole, values=full, names=tuple(names), date_name="date", date_format=_FORMATS[0], rhythm=rhythm)
-
-
-def align(signal: Panel, panel: Panel) -> tuple[Floats64, dict[str, int]]:
-    """Returns the signal's values for each series and date of `panel`, (t, n), NaN where it has none, and what was missed.
-
-    Raises:
-        InputError: No column or no date of the signal is one of the series'.
-    """
-    there = {name: i for i, name in enumerate(signal.names)}
-    columns = [there.get(name, -1) for name in panel.names]
-    _, ours, theirs = np.intersect1d(panel.dates, signal.dates, return_indices=True)
-    if max(columns) < 0:
-        raise InputError(
-            f"expected columns of the signal named like the series ({panel.names[0]}, ...), got {', '.join(signal.names[:3])}"
-        )
-    if not len(ours):
-        raise InputError(
-            f"expected a signal for the dates of the series, {panel.dates[0]} to {panel.dates[-1]}, got {signal.dates[0]} to {signal.dates[-1]}"
-        )
-    values = np.full(panel.values.shape, np.nan)
-    for i, column in enumerate(columns):
-        if column >= 0:
-            values[ours, i] = signal.values[theirs, column]
-    missed = {
-        "series without a signal": columns.count(-1),
-        "signal columns without a series": len(there) - (len(columns) - columns.count(-1)),
-        "dates without a signal": len(panel.dates) - len(ours),
-    }
-    return values, {what: count for what, count in missed.items() if count}
 
 
 def _names(table: Table) -> tuple[str, ...]:

@@ -12,10 +12,10 @@ from pathlib import Path
 import numpy as np
 
 from trendloom.errors import InputError
-from trendloom.forecast import Backtest, Forecasts, Panel, Table, align, backtest, forecast, page, read_panel
+from trendloom.forecast import Backtest, Forecasts, Panel, Signal, Table, align, backtest, forecast, page, read_panel
 from trendloom.pipeline.output import plain, whole
 
-__all__ = ["backtest_file", "forecast_file", "load_panel", "report_path", "write_long", "write_wide"]
+__all__ = ["backtest_file", "forecast_file", "load_panel", "load_signals", "report_path", "write_long", "write_wide"]
 
 
 def load_panel(path: Path) -> Panel:
@@ -43,6 +43,25 @@ def load_panel(path: Path) -> Panel:
         raise InputError(f"{path.name}: {exc}") from exc
 
 
+def load_signals(paths: Sequence[Path], panel: Panel, horizon: int) -> tuple[list[Signal], dict[str, int]]:
+    """Returns the signals of CSV files beside the series, named as their files, and how much of them did not match.
+
+    Raises:
+        InputError: A file cannot be read, has no column or date of the series, or two have one name.
+    """
+    names = [path.stem for path in paths]
+    twice = next((name for name in names if names.count(name) > 1), None)
+    if twice is not None:
+        raise InputError(f"--signal: expected files of different names, got {twice!r} twice: rename one")
+    signals: list[Signal] = []
+    missed: dict[str, int] = {}
+    for path in paths:
+        found, counts = align(load_panel(path), panel, name=path.stem, horizon=horizon)
+        signals.append(found)
+        missed |= {what if len(paths) == 1 else f"{path.stem}: {what}": count for what, count in counts.items()}
+    return signals, missed
+
+
 def report_path(output: Path) -> Path:
     """Returns where the report on a forecast is written: OUT.report.json beside OUT.csv."""
     return output.with_suffix(".report.json")
@@ -53,7 +72,7 @@ def forecast_file(
     output: Path,
     *,
     horizon: int,
-    signal: Path | None = None,
+    signals: Sequence[Path] = (),
     quantiles: Sequence[float] = (),
     explain: bool = False,
     seed: int = 0,
@@ -67,11 +86,8 @@ def forecast_file(
         ConfigError: The horizon or a quantile is out of range.
     """
     panel = load_panel(series)
-    missed: dict[str, int] = {}
-    lead = None
-    if signal is not None:
-        lead, missed = align(load_panel(signal), panel)
-    found = forecast(panel, horizon, signal=lead, quantiles=tuple(quantiles), seed=seed, explained=explain)
+    leads, missed = load_signals(signals, panel, horizon)
+    found = forecast(panel, horizon, signals=leads, quantiles=tuple(quantiles), seed=seed, explained=explain)
     try:
         if quantiles:
             write_long(found, panel, output)
@@ -92,7 +108,7 @@ def backtest_file(
     *,
     horizon: int,
     origins: int,
-    signal: Path | None = None,
+    signals: Sequence[Path] = (),
     picture: Path | None = None,
     seed: int = 0,
 ) -> Backtest:
@@ -103,8 +119,8 @@ def backtest_file(
         NotEnoughData: The history is too short.
     """
     panel = load_panel(series)
-    lead = None if signal is None else align(load_panel(signal), panel)[0]
-    found = backtest(panel, horizon, origins=origins, signal=lead, seed=seed, clock=time.process_time)
+    leads, _ = load_signals(signals, panel, horizon)
+    found = backtest(panel, horizon, origins=origins, signals=leads, seed=seed, clock=time.process_time)
     if picture is not None:
         try:
             with whole(picture) as part:
