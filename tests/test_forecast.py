@@ -379,3 +379,11 @@ def test_prepared_series_hold_nothing_but_numbers_after_their_start(values: np.n
     ready = prepare(panel(given_values))
     assert np.isfinite(ready.values[30:]).all()
     assert ready.start.tolist() == [30] + [0] * 11
+
+
+def test_a_daily_signal_is_averaged_from_date_to_date() -> None:
+    own = panel(drawn(80, 1), names=["s0"])
+    daily = panel(np.repeat(np.arange(80.0), 7)[:, None] + np.tile([0.0, 0, 0, 7, 0, 0, 0], 80)[:, None], step=1)
+    found, missed = align(daily, own)
+    assert not missed
+    assert found.values[:, 0].tolist() == [week + 1 for week in range(80)]

@@ -180,3 +180,42 @@ def test_a_backtest_of_too_little_could_not_start(tmp_path: Path, capsys: pytest
     path = write(tmp_path / "series.csv", table(drawn(40, 2)))
     assert run("backtest", path, "--horizon", 52) == 2
     assert "shorter --horizon" in capsys.readouterr().err
+
+
+def test_a_file_without_names_of_columns_or_with_semicolons_is_refused(
+    weekly: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    lines = weekly.read_text(encoding="utf-8").splitlines()
+    bare, other, out = tmp_path / "bare.csv", tmp_path / "other.csv", tmp_path / "out.csv"
+    bare.write_text("\n".join(lines[1:]), encoding="utf-8")
+    assert run("forecast", bare, "--horizon", 2, "--output", out) == 2
+    assert "add a line of names" in capsys.readouterr().err
+    other.write_text("\n".join(line.replace(",", ";") for line in lines), encoding="utf-8")
+    assert run("forecast", other, "--horizon", 2, "--output", out) == 2
+    assert "commas between cells" in capsys.readouterr().err
+
+
+def test_values_beyond_all_measure_have_no_forecast(tmp_path: Path) -> None:
+    values = drawn(80, 3)
+    path = write(tmp_path / "odd.csv", table(values * np.array([1e-300, 1e300, 1.0]), names=["dust", "sun", "fine"]))
+    assert run("forecast", path, "--horizon", 2, "--output", tmp_path / "out.csv") == 1
+    reasons = report(tmp_path / "out.csv")["not_forecast"]
+    assert isinstance(reasons, dict)
+    assert set(reasons) == {"dust", "sun"}
+    assert "give them in a unit" in reasons["dust"]
+
+
+def test_several_signals_each_with_its_worth(weekly: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    names = [f"s{i}" for i in range(6)]
+    one = write(tmp_path / "weather.csv", table(drawn(120, 6, seed=4), names=names))
+    days = write(tmp_path / "search.csv", table(drawn(840, 6, seed=5), step=1, names=names))
+    out = tmp_path / "out.csv"
+    assert run("forecast", weekly, "--horizon", 2, "--output", out, "--signal", one, "--signal", days) == 0
+    said = capsys.readouterr().err
+    assert "weather: " in said
+    assert "search: " in said
+    chosen = report(out)["chosen"]
+    assert isinstance(chosen, dict)
+    assert list(chosen["signals"]) == ["weather", "search"]
+    assert run("forecast", weekly, "--horizon", 2, "--output", out, "--signal", one, "--signal", one) == 2
+    assert "different names" in capsys.readouterr().err

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     import polars as pl
     from rich.table import Table
 
-    from trendloom.forecast import Backtest, Score
+    from trendloom.forecast import Backtest, Forecasts, Score
     from trendloom.pipeline.issuing import Issued
 
 __all__: list[str] = []
@@ -60,6 +60,8 @@ def forecast(
     )
     for what, count in found.treated.items():
         err.print(f"{what}: {count:,}", highlight=False, markup=False)
+    for line in _worth(found):
+        err.print(line, highlight=False, markup=False)
     done = len(found.models) - len(found.reasons)
     err.print(f"{done:,} of {len(found.models):,} series forecast, written to {output}", highlight=False, markup=False)
     for name, reason in list(found.reasons.items())[:_SHOWN]:
@@ -68,6 +70,22 @@ def forecast(
         err.print(f"  and {len(found.reasons) - _SHOWN:,} more, see the report", highlight=False, markup=False)
     if found.reasons:
         raise typer.Exit(1)
+
+
+def _worth(found: Forecasts) -> list[str]:
+    """Returns for each signal whether it was used, and what it was worth at earlier dates."""
+    told: dict[str, dict[str, float]] = found.facts.get("signals", {})  # type: ignore[assignment]  # as `forecast` wrote it
+    lines = []
+    for name, row in told.items():
+        before, after = row["error_without"], row["error_with"]
+        if not before > 0 or before == after:
+            lines.append(f"{name}: not used, too little history or too few series to learn from it")
+        else:
+            verb = "used" if row["used"] else "not used"
+            lines.append(
+                f"{name}: {verb}, error at earlier dates {after:.4f} with it alone, {before:.4f} without signals"
+            )
+    return lines
 
 
 def _levels(text: str) -> list[float]:

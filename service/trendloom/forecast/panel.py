@@ -118,7 +118,12 @@ def panel_of(dates: Dates, values: Floats64, *, names: Sequence[str]) -> Panel:
 def _names(table: Table) -> tuple[str, ...]:
     names = tuple(name.strip() for name in table.header[1:])
     if not names:
-        raise InputError("expected a date column and at least one series, got one column: add a column per series")
+        hint = "write commas between cells" if ";" in "".join(table.header) else "add a column per series"
+        raise InputError(f"expected a date column and at least one series, got one column: {hint}")
+    if any(_parsed([table.header[0].strip()], style) is not None for style in _FORMATS):
+        raise InputError(
+            f"expected a first line with the names of the columns, got a date, {table.header[0]!r}: add a line of names"
+        )
     twice = [name for name, count in Counter(names).items() if count > 1]
     if twice:
         raise InputError(

@@ -15,6 +15,7 @@ from trendloom.forecast.panel import Panel
 __all__ = ["Prepared", "merged", "minimum", "prepare", "refusal"]
 
 _LONGEST_END = 13.0  # weeks: a series that ends longer before the others is not forecast
+_SMALLEST, _LARGEST = 1e-9, 1e15  # of a series' largest absolute value: beyond, products lose their digits
 _MOST_GAPS = 0.5  # share of periods between first and last that may be missing
 
 
@@ -67,6 +68,9 @@ def refusal(panel: Panel, column: int) -> str | None:
         return (
             f"its last value is of {panel.dates[finite[-1]]}, {late} {what} before the others end: bring it up to date"
         )
+    largest = float(np.abs(panel.values[finite, column]).max())
+    if largest and not _SMALLEST <= largest <= _LARGEST:
+        return f"its values reach {largest:.3g}: give them in a unit between {_SMALLEST:g} and {_LARGEST:g}"
     if len(finite) < (1 - _MOST_GAPS) * span:
         return f"{span - len(finite)} of its {span} {what} are missing: fill them, or give a longer period"
     return None

@@ -35,7 +35,7 @@ class Signal:
 def align(signal: Panel, panel: Panel, *, name: str = "signal", horizon: int = 0) -> tuple[Signal, dict[str, int]]:
     """Returns the signal beside each series of `panel` and up to `horizon` coming dates, and what was missed.
 
-    A column belongs to the series of its name, or to all whose name has it as a word (`fr` to `fr_coat` and `fr_shirt`).
+    A signal of shorter periods is averaged from each date of the series to the next. A column belongs to the series of its name, or to all whose name has it as a word (`fr` to `fr_coat` and `fr_shirt`).
 
     Raises:
         InputError: No column or no date of the signal is one of the series'.
@@ -47,8 +47,10 @@ def align(signal: Panel, panel: Panel, *, name: str = "signal", horizon: int = 0
             f"{name}: expected columns of the signal named like the series ({panel.names[0]}, ...) or like a word of their "
             f"names, got {', '.join(signal.names[:3])}"
         )
-    dates = np.concatenate([panel.dates, following(panel.dates, panel.rhythm, horizon)]) if horizon else panel.dates
-    values, matched = _dated(signal, dates, len(panel.dates), columns)
+    dates = np.concatenate([panel.dates, following(panel.dates, panel.rhythm, horizon + 1)])
+    if signal.rhythm.weeks < panel.rhythm.weeks:
+        signal = _averaged(signal, dates)
+    values, matched = _dated(signal, dates[:-1], len(panel.dates), columns)
     if not matched:
         raise InputError(
             f"{name}: expected a signal for the dates of the series, {panel.dates[0]} to {panel.dates[-1]}, "
@@ -62,6 +64,19 @@ def align(signal: Panel, panel: Panel, *, name: str = "signal", horizon: int = 0
     if horizon and np.isnan(values[len(panel.dates) :]).all(axis=1).any():
         values = values[: len(panel.dates)]  # not known through the whole horizon: used as far as the series go
     return Signal(name=name, values=values), {what: count for what, count in missed.items() if count}
+
+
+def _averaged(signal: Panel, dates: Dates) -> Panel:
+    """Returns the signal's means from each of the dates up to the next; NaN where a stretch has no value."""
+    place = np.searchsorted(dates, signal.dates, side="right") - 1
+    inside = (place >= 0) & (place < len(dates) - 1)
+    known = np.isfinite(signal.values) & inside[:, None]
+    total, count = np.zeros((2, len(dates) - 1, signal.values.shape[1]))
+    np.add.at(total, place[inside], np.where(known, signal.values, 0.0)[inside])
+    np.add.at(count, place[inside], known[inside])
+    some = np.isin(np.arange(len(dates) - 1), place[inside])
+    means = np.where(count > 0, total / np.maximum(count, 1), np.nan)
+    return replace(signal, dates=dates[:-1][some], values=means[some])
 
 
 def _column(own: str, there: dict[str, int]) -> int:
