@@ -34,6 +34,7 @@ class Outlook:
             },
             26: {
                 "held_out": "other series",
+                "plain": True,
                 "rows": 500,
                 "said": 0.44,
                 "peaked": 0.45,

@@ -191,3 +191,15 @@ def test_runs_without_enough_weeks_say_so(home: Workspace) -> None:
     study(home, "one", drawn(1, 2), [50, 50])
     said = forecast_trends(home, lambda phase: None)
     assert said.startswith("no forecasts: expected series of at least two windows")
+
+
+def test_where_peaks_cannot_be_told_apart_the_share_stands() -> None:
+    chance = np.random.default_rng(3)
+    noise = 0.05 * np.exp(chance.normal(0, 0.3, (200, 40)))
+    found = forecast(panel(noise), 26, explained=True)
+    held = found.facts["turning points, on origins held out"]
+    assert isinstance(held, dict)
+    plain = [weeks for weeks in WITHIN if held[f"within {weeks} weeks"].get("plain")]
+    assert plain
+    for weeks in plain:
+        assert len({told[f"peak_within_{weeks}_weeks"] for told in found.explained.values()}) == 1

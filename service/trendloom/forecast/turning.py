@@ -26,6 +26,7 @@ _STRENGTH = 0.02  # inverse of the penalty on the standardised features
 _ROWS = 400  # known outcomes that a probability needs
 _BINS = 5
 _FOLDS = 5
+_BETTER = 0.98  # of the share's Brier score: above it the regression tells series apart too little
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,7 +37,8 @@ class Turning:
         probability: (len(WITHIN), n), NaN where too few outcomes are known.
         calibration: For each of WITHIN what was held out (`later origins`, or `other series` where the history knows too
             few outcomes to hold out time), rows, share that peaked, mean probability, Brier score, that of the known share
-            alone, and per bin (probability said, share that peaked, rows). Rows 0: nothing could be held out.
+            alone, per bin (probability said, share that peaked, rows), and `plain`: whether the regression was hardly better
+            than the share alone, which then is the probability of every series. Rows 0: nothing could be held out.
     """
 
     probability: Floats64
@@ -55,9 +57,12 @@ def turning_points(engine: Engine) -> Turning:
     seen = {origin: _features(parts) for origin, parts in engine.training()}
     for i, periods in enumerate(ahead):
         known = _outcomes(engine, seen, periods, quarter)
-        calibration.append(_held_out(known, gap=periods + quarter))
+        held = _held_out(known, gap=periods + quarter)
+        calibration.append(held)
         model = _fit(known.rows, known.truth)
-        if model is not None:
+        if held.get("plain"):
+            probability[i] = known.truth.mean()
+        elif model is not None:
             probability[i] = model.say(_features(outlook.parts))
     probability = np.where(np.isnan(probability), np.nan, np.fmax.accumulate(probability, axis=0))
     probability[:, ~outlook.grown] = np.nan
@@ -192,13 +197,15 @@ def _held_out(known: _Known, *, gap: int) -> dict[str, object]:
     said, came, base = found
     edges = np.quantile(said, np.linspace(0, 1, _BINS + 1)[1:-1])
     bins = np.searchsorted(edges, said)
+    brier, of_share = float(((said - came) ** 2).mean()), float(((base - came) ** 2).mean())
     return {
         "held_out": held,
+        "plain": brier > _BETTER * of_share,
         "rows": len(said),
         "peaked": round(float(came.mean()), 3),
         "said": round(float(said.mean()), 3),
-        "brier": round(float(((said - came) ** 2).mean()), 4),
-        "brier_of_past_share": round(float(((base - came) ** 2).mean()), 4),
+        "brier": round(brier, 4),
+        "brier_of_past_share": round(of_share, 4),
         "bins": [
             [round(float(said[bins == b].mean()), 3), round(float(came[bins == b].mean()), 3), int((bins == b).sum())]
             for b in range(_BINS)

@@ -49,6 +49,9 @@ class Peak(BaseModel):
     held_out: str | None = Field(
         None, description="`later origins`, or `other series` where the history is too short to hold out time."
     )
+    plain: bool = Field(
+        False, description="Trends could not be told apart: the probability is the share that peaked before, for all."
+    )
     number: int = Field(0, description="Outcomes that the probabilities were held against.")
     said: Number = Field(None, description="Their mean.")
     happened: Number = Field(None, description="Share of them that came true.")
@@ -64,6 +67,7 @@ class Peak(BaseModel):
             weeks=weeks,
             probability=probability,
             held_out=held.get("held_out"),
+            plain=bool(held.get("plain")),
             number=held["rows"],
             said=held.get("said"),
             happened=held.get("peaked"),

@@ -50,11 +50,12 @@ def held(peak: Peak) -> str:
     """Returns how such chances held, in a sentence."""
     if not peak.number or peak.said is None or peak.happened is None or peak.brier is None:
         return "Not tested yet: too few outcomes are known."
+    if peak.plain:
+        return f"Trends could not be told apart: this is the share that did before, tested {peak.number:,} times."
     where = "at later dates" if peak.held_out == "later origins" else "on other trends"
-    better = "better than" if peak.brier < (peak.brier_of_past_share or 0) else "no better than"
     return (
         f"Tested {where} than learned from, {peak.number:,} times: {whole_percent(peak.said)} said on average, "
-        f"{whole_percent(peak.happened)} came; {better} the plain share."
+        f"{whole_percent(peak.happened)} came; nearer than the plain share."
     )
 
 
