@@ -11,7 +11,7 @@ import polars as pl
 
 __all__ = ["FakeForecasts", "Outlook"]
 
-_NUMBERS = ("low_95", "low_80", "point", "high_80", "high_95", "naive")
+_NUMBERS = ("low_95", "low_80", "point", "high_80", "high_95", "expected", "naive")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -68,7 +68,9 @@ class FakeForecasts:
         share = float(str(row["share"]))
         rows = [
             {"window_start": self.now + timedelta(weeks=w), "windows": 1, "suppressed": False}
-            | dict(zip(_NUMBERS, (share * f for f in (0.4, 0.7, 1.0, 1.3 + w / 100, 1.9 + w / 50, 0.9)), strict=True))
+            | dict(
+                zip(_NUMBERS, (share * f for f in (0.4, 0.7, 1.0, 1.3 + w / 100, 1.9 + w / 50, 1.0, 0.9)), strict=True)
+            )
             for w in range(52)
         ]
         return Outlook(rows=pl.DataFrame(rows), issued=self.now)

@@ -122,7 +122,7 @@ def test_what_a_forecast_is_made_of_is_told() -> None:
 
 def entry(trend: str, start: date, windows: int, model: str) -> dict[str, object]:
     return dict.fromkeys(ENTRY, None) | {
-        **dict.fromkeys(("low_95", "low_80", "point", "high_80", "high_95", "naive"), 0.2),
+        **dict.fromkeys(("low_95", "low_80", "point", "high_80", "high_95", "expected", "naive"), 0.2),
         "trend_id": trend,
         "window_start": start,
         "windows": windows,
@@ -203,3 +203,14 @@ def test_where_peaks_cannot_be_told_apart_the_share_stands() -> None:
     assert plain
     for weeks in plain:
         assert len({told[f"peak_within_{weeks}_weeks"] for told in found.explained.values()}) == 1
+
+
+def test_the_mean_of_a_quarter_of_skewed_counts_lies_above_the_mean_of_medians() -> None:
+    chance = np.random.default_rng(4)
+    counts = np.where(chance.random((200, 40)) < 0.3, chance.exponential(0.02, (200, 40)), 0.0)
+    found = forecast(panel(counts), 26, quantiles=(0.1, 0.9))
+    real = counts.mean()
+    assert found.point.mean() < 0.7 * real
+    assert found.quarters.mean() == pytest.approx(real, rel=0.25)
+    assert (found.quarter_quantiles[0] <= found.quarters).all()
+    assert (found.quarters <= found.quarter_quantiles[1]).all()

@@ -43,7 +43,8 @@ class Forecasts:
         point: (h, n) medians; NaN where a series has no forecast.
         levels: The quantiles asked for.
         quantiles: (q, h, n).
-        quarters: Means over a quarter, (h / quarter, n).
+        quarters: Means over a quarter, (h / quarter, n). Not the means of the medians: those of counts that are mostly
+            small and sometimes large lie lower.
         quarter_quantiles: (q, h / quarter, n), from errors of such means: narrower than those of single periods.
         models: For each series what its forecast is: combined, seasonal-naive, young, constant, or none.
         reasons: Why a series has no forecast.
@@ -75,7 +76,7 @@ class Forecasts:
 class _Answer:
     """Point (h, n) and quantiles (q, h, n) of some series, with what each is called.
 
-    `quarters`: quantiles of means over a quarter, (q, h / quarter, n); None where they were not measured.
+    `quarters`: median and quantiles of means over a quarter, (1 + q, h / quarter, n); None where they were not measured.
     """
 
     point: Floats64
@@ -138,8 +139,8 @@ def forecast(
         point=np.maximum(sheet.point - ready.shift, ready.lowest),
         levels=levels,
         quantiles=np.maximum(sheet.bands - ready.shift, ready.lowest),
-        quarters=np.maximum(means_of(sheet.point, sheet.quarter) - ready.shift, ready.lowest),
-        quarter_quantiles=np.maximum(sheet.wide - ready.shift, ready.lowest),
+        quarters=np.maximum(sheet.wide[0] - ready.shift, ready.lowest),
+        quarter_quantiles=np.maximum(sheet.wide[1:] - ready.shift, ready.lowest),
         models=tuple(sheet.models),
         reasons={panel.names[i]: why for i, why in ready.reasons.items()},
         treated=merged([panel.treated, ready.treated]),
@@ -156,7 +157,7 @@ class _Sheet:
         self.quarter = quarter
         self.point = np.full((horizon, series), np.nan)
         self.bands = np.full((levels, horizon, series), np.nan)
-        self.wide = np.full((levels, horizon // quarter, series), np.nan)
+        self.wide = np.full((1 + levels, horizon // quarter, series), np.nan)
         self.models = ["none"] * series
 
     def place(self, columns: NDArray[np.bool_], answer: _Answer) -> None:
@@ -164,8 +165,8 @@ class _Sheet:
         where = np.flatnonzero(columns)
         self.point[:, where] = answer.point
         self.bands[:, :, where] = answer.quantiles
-        wide = means_of(answer.quantiles, self.quarter) if answer.quarters is None else answer.quarters
-        self.wide[:, :, where] = wide
+        wide = means_of(np.concatenate([answer.point[None], answer.quantiles]), self.quarter)
+        self.wide[:, :, where] = wide if answer.quarters is None else answer.quarters
         for i, name in zip(where, answer.models, strict=True):
             self.models[i] = name
 
@@ -311,7 +312,8 @@ def _from_combined(
     point = np.minimum(point, highest)
     bands = measured_bands(point, residuals, found.spread, quantiles=levels, block=quarter, highest=highest)
     means, residuals = means_of(point, quarter), native.errors(engine, found.rehearsed, found.said, wide=quarter)
-    wide = measured_bands(means, residuals, found.spread, quantiles=levels, block=1, highest=highest)
+    both = (0.5, *levels)
+    wide = measured_bands(means, residuals, found.spread, quantiles=both, block=1, highest=highest, centred=False)
     names = ["seasonal-naive" if naive else "combined" for naive in found.naive]
     return _Answer(point=point, quantiles=bands, models=names, quarters=wide)
 

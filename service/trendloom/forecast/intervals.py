@@ -18,13 +18,16 @@ _NO_EVIDENCE = 1.25  # seasonal differences of a standard deviation, where no er
 _LEAST = 30  # errors that a part must have for quantiles of its own
 
 
-def error_quantiles(residuals: Sequence[Floats64], quantiles: Sequence[float], block: int) -> Floats64:
-    """Returns quantiles of past errors by period ahead, (q, h), on the scale of the residuals; 0 for the median.
+def error_quantiles(
+    residuals: Sequence[Floats64], quantiles: Sequence[float], block: int, *, centred: bool = True
+) -> Floats64:
+    """Returns quantiles of past errors by period ahead, (q, h), on the scale of the residuals.
 
     Args:
         residuals: (h, n) of each earlier origin, NaN where not known.
         quantiles: Each above 0 and below 1.
         block: Periods that share their quantiles: a quarter.
+        centred: Whether the forecast is taken for the median: its quantile is 0, and it lies between the others.
 
     Source: Vovk et al. 2005, split conformal prediction; pooled over series and origins.
     """
@@ -36,7 +39,7 @@ def error_quantiles(residuals: Sequence[Floats64], quantiles: Sequence[float], b
         errors = np.concatenate([r[part].ravel() for r in residuals])
         errors = errors[np.isfinite(errors)]
         if len(errors) >= _LEAST:
-            known = np.array([_quantile(errors, q) for q in quantiles])
+            known = np.array([_quantile(errors, q, centred=centred) for q in quantiles])
         elif known is not None:
             known = known * _WIDER
         else:
@@ -45,11 +48,13 @@ def error_quantiles(residuals: Sequence[Floats64], quantiles: Sequence[float], b
     return found
 
 
-def _quantile(errors: Floats64, q: float) -> float:
+def _quantile(errors: Floats64, q: float, *, centred: bool) -> float:
     if q == 0.5:
-        return 0.0
+        return 0.0 if centred else float(np.median(errors))
     outer = max(q - _GUARD, q / 2) if q < 0.5 else min(q + _GUARD, (1 + q) / 2)
     value = float(np.quantile(errors, outer))
+    if not centred:
+        return value
     return min(value, 0.0) if q < 0.5 else max(value, 0.0)
 
 
@@ -80,6 +85,7 @@ def measured_bands(
     quantiles: Sequence[float],
     block: int,
     highest: Floats64,
+    centred: bool = True,
 ) -> Floats64:
     """Returns the forecast's quantiles, (q, h, n), from errors at earlier origins.
 
@@ -87,6 +93,6 @@ def measured_bands(
     """
     errors = np.full((len(quantiles), len(point)), np.nan)
     if residuals:
-        errors = error_quantiles(residuals, quantiles, block)
+        errors = error_quantiles(residuals, quantiles, block, centred=centred)
     walk = np.array([[normal_quantile(q)] for q in quantiles]).reshape(-1, 1) * _NO_EVIDENCE
     return spread_out(point, np.where(np.isnan(errors), walk, errors), spread, highest=highest)

@@ -100,8 +100,9 @@ def entries(found: Forecasts, panel: Panel, *, labels: Mapping[str, str], day: d
         same: dict[str, object] = {f"peak_{weeks}": told.get(f"peak_within_{weeks}_weeks") for weeks in (13, 26, 52)}
         same |= {"trend_id": name, "label": labels.get(name), "model": found.models[i]}
         same |= {"forecaster": _VERSION, "issued": day, "run": run}
-        weeks = _bands(found.dates, found.point[:, i], naive, found.quantiles[:, :, i], windows=1)
         wide = quarter_of(panel.rhythm)
+        weeks = _bands(found.dates, found.point[:, i], naive, found.quantiles[:, :, i], windows=1)
+        weeks = weeks.with_columns(expected=_expected(found.point[:, i], found.quarters[:, i], wide))
         whole_quarters = len(found.quarters) * wide
         means = naive[:whole_quarters].reshape(-1, wide).mean(axis=1)
         starts = found.dates[:whole_quarters:wide]
@@ -119,6 +120,15 @@ def entries(found: Forecasts, panel: Panel, *, labels: Mapping[str, str], day: d
 def _bands(starts: Dates, point: Floats64, naive: Floats64, quantiles: Floats64, *, windows: int) -> pl.DataFrame:
     """Returns the numbers of one series, a row per window or quarter."""
     bands = {c: quantiles[q] for q, c in enumerate(("low_95", "low_80", "high_80", "high_95"))}
-    return pl.DataFrame({"window_start": starts, "point": point, "naive": naive, **bands}).with_columns(
-        pl.lit(windows).alias("windows")
-    )
+    rows = {"window_start": starts, "point": point, "expected": point, "naive": naive, **bands}
+    return pl.DataFrame(rows).with_columns(pl.lit(windows).alias("windows"))
+
+
+def _expected(point: Floats64, quarters: Floats64, wide: int) -> Floats64:
+    """Returns the medians, (h,), brought to the mean of their quarter; beyond the last whole quarter as that one."""
+    if not len(quarters):
+        return point
+    spread = np.repeat(np.append(quarters, quarters[-1]), wide)[: len(point)]
+    means = point[: len(quarters) * wide].reshape(-1, wide).mean(axis=1)
+    usual = np.repeat(np.append(means, means[-1]), wide)[: len(point)]
+    return np.asarray(np.where(usual > 0, point * spread / np.where(usual > 0, usual, 1.0), spread))

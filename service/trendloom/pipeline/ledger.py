@@ -21,7 +21,7 @@ from trendloom.store import Workspace
 __all__ = ["ENTRY", "FOLDER", "NUMBERS", "frozen", "issued", "judged", "ledger", "public", "report_of"]
 
 FOLDER = "ledger"
-NUMBERS = ("low_95", "low_80", "point", "high_80", "high_95", "naive")
+NUMBERS = ("low_95", "low_80", "point", "high_80", "high_95", "expected", "naive")
 
 # A row for each trend and window ahead.
 ENTRY: dict[str, pl.DataType] = {
@@ -29,7 +29,9 @@ ENTRY: dict[str, pl.DataType] = {
     "label": pl.String(),
     "window_start": pl.Date(),
     "windows": pl.Int64(),  # 1, or of a quarter: the numbers are means over as many
-    **dict.fromkeys(NUMBERS, pl.Float64()),
+    **dict.fromkeys(
+        NUMBERS, pl.Float64()
+    ),  # expected: the share of its quarter's mean; counts that are small are skewed
     **dict.fromkeys(("peak_13", "peak_26", "peak_52"), pl.Float64()),  # probability of a peak within as many weeks
     "model": pl.String(),  # combined, seasonal-naive, young or constant
     "forecaster": pl.String(),
@@ -69,7 +71,8 @@ def _read(path: Path) -> pl.DataFrame:
     except (OSError, pl.exceptions.PolarsError) as exc:
         raise StoreError(f"{path.name} in the ledger cannot be read ({exc}): restore or remove it") from exc
     missing = [pl.lit(None, dtype=kind).alias(column) for column, kind in ENTRY.items() if column not in rows.columns]
-    return rows.with_columns(missing).select(*ENTRY).with_columns(pl.col("windows").fill_null(1))
+    older = pl.col("windows").fill_null(1), pl.col("expected").fill_null(pl.col("point"))
+    return rows.with_columns(missing).select(*ENTRY).with_columns(*older)
 
 
 def public(rows: pl.DataFrame, found: Results, history: pl.DataFrame, k: int) -> pl.DataFrame:
@@ -131,7 +134,7 @@ def ledger(home: Workspace, *, k: int = 10) -> pl.DataFrame:
     """Returns a row per forecast and trend whose windows have begun to pass, the largest misses first.
 
     Columns: issued, trend_id, label, model, windows (passed), forecast, actual, naive (means over them), miss (forecast
-    over actual, less 1), error and naive_error (mean absolute), inside_80 (share of windows), run. Trends that fewer
+    over actual, less 1), error and naive_error (mean absolute, of the medians and of seasonal naive), inside_80 (share of windows), run. Trends that fewer
     than `k` people stand behind are left out, and so are windows with 1 to k - 1 people, and what would repeat them. Of
     several forecasts of one trend from one day the first counts.
     """
@@ -151,7 +154,7 @@ def judged(home: Workspace, found: Results, k: int) -> pl.DataFrame:
         .group_by("issued", "run", "trend_id", "label", "model", maintain_order=True)
         .agg(
             pl.len().cast(pl.Int64).alias("windows"),
-            point.mean().alias("forecast"),
+            pl.col("expected").mean().alias("forecast"),
             share.mean().alias("actual"),
             naive.mean().alias("naive"),
             (point - share).abs().mean().alias("error"),

@@ -23,6 +23,7 @@ class Ahead(Cell):
     window_start: date = Field(description="First day of the window.", examples=["2025-04-21"])
     windows: int = Field(1, description="Windows that the numbers are means over: 1, or a quarter's.")
     point: Number = Field(None, description="Median forecast of the share of people, 0..1.", examples=[0.021])
+    expected: Number = Field(None, description="The mean: above the median where counts are small and skewed.")
     low_80: Number = Field(None, description="Lower end of the 80 % interval.")
     high_80: Number = Field(None, description="Upper end.")
     low_95: Number = Field(None, description="Lower end of the 95 % interval.")
@@ -111,7 +112,7 @@ class TrendForecast(BaseModel):
 
 def _change(windows: list[Ahead]) -> float | None:
     """Returns the mean forecast over the mean of the same windows a year before; None where one of them is not known."""
-    said = [w.point for w in windows if w.point is not None]
+    said = [w.expected for w in windows if w.expected is not None]
     past = [w.naive for w in windows if w.naive is not None]
     if len(said) < len(windows) or len(past) < len(windows) or not sum(past):
         return None

@@ -39,7 +39,7 @@ def ahead(outlook: TrendForecast) -> str:
         words += f"{percent(first.point)} of people in the quarter from {day(first.window_start)}, "
         words += f"80% interval {percent_range(first.point, first.low_80, first.high_80).strip('()')}"
     else:
-        words += f"{percent(sum(w.point or 0.0 for w in known) / len(known))} of people on average"
+        words += f"{percent(sum(w.expected or 0.0 for w in known) / len(known))} of people on average"
     if outlook.change is not None:
         words += f"; over the year {growth(outlook.change)} the year before"
     words += f"; most {'from' if quarters else 'around'} {day(top.window_start)} ({percent(top.point)})."
