@@ -25,7 +25,7 @@ from trendloom.forecast.rivals import Native, rivals_of
 from trendloom.forecast.signals import Signal, on_grid
 from trendloom.forecast.simple import young
 from trendloom.forecast.spread import means_of
-from trendloom.forecast.structural import season_profile
+from trendloom.forecast.structural import season_profile, skew_of
 from trendloom.forecast.turning import WITHIN, turning_points
 
 __all__ = ["Forecasts", "forecast", "grid_of", "quarter_of"]
@@ -311,7 +311,9 @@ def _from_combined(
     point, residuals = native.of(engine, found.point, found.rehearsed, found.said)
     point = np.minimum(point, highest)
     bands = measured_bands(point, residuals, found.spread, quantiles=levels, block=quarter, highest=highest)
-    means, residuals = means_of(point, quarter), native.errors(engine, found.rehearsed, found.said, wide=quarter)
+    lifts = [np.where(found.naive, 0.0, skew_of(engine.outlook(n).parts)) for n in found.rehearsed]
+    residuals = native.errors(engine, found.rehearsed, found.said, wide=quarter, lifts=lifts)
+    means = means_of(point, quarter) + np.where(found.naive, 0.0, skew_of(found.outlook.parts))
     both = (0.5, *levels)
     wide = measured_bands(means, residuals, found.spread, quantiles=both, block=1, highest=highest, centred=False)
     names = ["seasonal-naive" if naive else "combined" for naive in found.naive]

@@ -39,18 +39,28 @@ class Native:
         return point, self.errors(engine, origins, said)
 
     def errors(
-        self, engine: Engine, origins: Sequence[int], said: Sequence[Floats64], *, wide: int = 1
+        self,
+        engine: Engine,
+        origins: Sequence[int],
+        said: Sequence[Floats64],
+        *,
+        wide: int = 1,
+        lifts: Sequence[Floats64] | None = None,
     ) -> list[Floats64]:
-        """Returns for each earlier origin (h / wide, n) its errors of means over `wide` periods, on the scale of the spread."""
+        """Returns for each earlier origin (h / wide, n) its errors of means over `wide` periods, on the scale of the spread.
+
+        `lifts`: (n,) for each origin, added to the means that were said.
+        """
         now, season = len(engine.grid.values), engine.grid.rhythm.season
         found = []
-        for origin, past in zip(origins, said, strict=True):
+        nothing = [np.zeros(1)] * len(origins)
+        for origin, past, lift in zip(origins, said, lifts or nothing, strict=True):
             spread = spread_of(engine.grid.values[:origin], season)
             if self.panel.rhythm.frequency == "daily":
                 truth, forecast = self._days_then(engine, origin, past)
             else:
                 truth, forecast = truth_of(engine, origin, now), past
-            error = np.sqrt(means_of(truth, wide)) - np.sqrt(means_of(forecast, wide))
+            error = np.sqrt(means_of(truth, wide)) - np.sqrt(means_of(forecast, wide) + lift)
             found.append(error / spread * means_of(self._seen_once(engine, origin), wide))
         return found
 

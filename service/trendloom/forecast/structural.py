@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from trendloom.forecast.calendar import WEEKS_A_YEAR, Rhythm
 from trendloom.forecast.metrics import Floats64
 
-__all__ = ["HALF_LIVES", "SHAPES", "Mixture", "Parts", "Shape", "decompose", "project", "season_profile"]
+__all__ = ["HALF_LIVES", "SHAPES", "Mixture", "Parts", "Shape", "decompose", "project", "season_profile", "skew_of"]
 
 Floats32 = NDArray[np.float32]
 HALF_LIVES = (3.0, 6.0, 12.0, 26.0, 52.0)  # weeks: how fast the level forgets
@@ -219,6 +219,19 @@ def project(parts: Sequence[Parts], mixture: Mixture, rhythm: Rhythm) -> Floats6
         scaled = weights @ part.levels + part.season + mixture.slope * part.growth * years
         total += from_scale(scaled, part.mean, part.shape.scale)
     return total / len(parts)
+
+
+def skew_of(parts: Sequence[Parts]) -> Floats64:
+    """Returns what the mean of each series' periods lies above the square of the mean root, (n,).
+
+    That is the variance of the roots: here of their quick changes, half the mean squared step (von Neumann 1941), so that
+    neither level nor season counts.
+    """
+    main = next(part for part in parts if part.shape.scale == "sqrt")
+    steps = np.diff(main.rest.astype(np.float64), axis=0) ** 2
+    known = np.isfinite(steps)
+    variance = np.where(known, steps, 0.0).sum(axis=0) / np.maximum(known.sum(axis=0), 1) / 2
+    return np.asarray(main.mean * variance)
 
 
 def season_profile(parts: Sequence[Parts]) -> Floats64:
