@@ -1,6 +1,7 @@
 """The ledger: frozen once, scored when the weeks have passed; and when trends turn."""
 
 import json
+from dataclasses import replace
 from datetime import date, datetime, timedelta
 from pathlib import Path
 
@@ -17,7 +18,7 @@ from trendloom.forecast import forecast
 from trendloom.forecast.turning import WITHIN, _peaked
 from trendloom.pipeline.forecast_views import ForecastViews
 from trendloom.pipeline.issuing import Issued, issue
-from trendloom.pipeline.ledger import ENTRY, frozen, ledger, public
+from trendloom.pipeline.ledger import ENTRY, frozen, judged, ledger, public
 from trendloom.pipeline.study import Results, results
 from trendloom.store import TABLES, Workspace, frame
 
@@ -214,3 +215,34 @@ def test_the_mean_of_a_quarter_of_skewed_counts_lies_above_the_mean_of_medians()
     assert found.quarters.mean() == pytest.approx(real, rel=0.25)
     assert (found.quarter_quantiles[0] <= found.quarters).all()
     assert (found.quarters <= found.quarter_quantiles[1]).all()
+
+
+def test_the_ledger_counts_weeks_with_few_people_too(home: Workspace) -> None:
+    shares = drawn(140, 4)
+    study(home, "one", shares[:130], [50] * 4)
+    assert issue(home).new
+    study(home, "two", shares, [50] * 4)
+    found = results(home)
+    last = pl.col("window_start") >= START + timedelta(weeks=130)
+    few = found.series.with_columns(authors=pl.when(last).then(4).otherwise("authors"))
+    names = ["t0", "t1", "t2"]
+    members = [  # over ten weeks t0 is shown by 20 people, t1 by 5, t2 by nobody
+        {"trend_id": t, "post_id": f"{t}-{i}", "window_start": START + timedelta(weeks=130 + i % 10)}
+        for t, people in zip(names, (20, 5, 0), strict=True)
+        for i in range(people)
+    ]
+    posts = [{"post_id": m["post_id"], "author_hash": m["post_id"]} for m in members]
+    few = few.with_columns(
+        authors=pl.when(last & (pl.col("trend_id") == "t2")).then(0).otherwise("authors"),
+        share=pl.when(last & (pl.col("trend_id") == "t2")).then(0.0).otherwise("share"),
+    )
+    changed = replace(
+        found, series=few, members=pl.DataFrame(members), posts=pl.DataFrame(posts).with_columns(posted_at=pl.lit(None))
+    )
+    rows = {row["trend_id"]: row for row in judged(home, changed, 10).iter_rows(named=True)}
+    assert set(rows) == {"t0", "t2"}
+    assert rows["t0"]["windows"] == 10
+    assert rows["t0"]["actual"] == pytest.approx(shares[130:140, 0].mean())
+    assert rows["t2"]["actual"] == 0
+    assert rows["t2"]["miss"] is None
+    assert set(judged(home, changed, 1)["trend_id"]) == {"t0", "t1", "t2", "t3"}

@@ -134,42 +134,72 @@ def ledger(home: Workspace, *, k: int = 10) -> pl.DataFrame:
     """Returns a row per forecast and trend whose windows have begun to pass, the largest misses first.
 
     Columns: issued, trend_id, label, model, windows (passed), forecast, actual, naive (means over them), miss (forecast
-    over actual, less 1), error and naive_error (mean absolute, of the medians and of seasonal naive), inside_80 (share of windows), run. Trends that fewer
-    than `k` people stand behind are left out, and so are windows with 1 to k - 1 people, and what would repeat them. Of
-    several forecasts of one trend from one day the first counts.
+    over actual, less 1), error and naive_error (mean absolute, of the medians and of seasonal naive), inside_80 (share of
+    windows), run. Trends that fewer than `k` people stand behind, in these windows or now, are left out. Of several
+    forecasts of one trend from one day the first counts.
     """
     return judged(home, results(home), k)
 
 
 def judged(home: Workspace, found: Results, k: int) -> pl.DataFrame:
     """Returns the ledger beside a result's trends and series."""
-    known = publish(found.series, "series", k).filter(~pl.col("suppressed"))
-    known = known.select("trend_id", "window_start", "share").drop_nulls().filter(pl.col("share").is_not_nan())
     shown = publish(found.trends, "trends", k).filter(~pl.col("suppressed"))
     said = _first_of_a_day(home).filter(pl.col("windows") == 1).join(shown, on="trend_id", how="semi")
-    said = _unrepeated(said, found.series, k).filter(~pl.col("suppressed"))
+    known = found.series.select("trend_id", "window_start", "share", "authors").drop_nulls("share")
+    passed = said.join(known.filter(pl.col("share").is_not_nan()), on=["trend_id", "window_start"])
+    before = _repeated(passed).rename({"repeats": "then"}).select("run", "trend_id", "window_start", "then")
+    passed = passed.join(before, on=["run", "trend_id", "window_start"], how="left")
+    earlier = found.series.select("trend_id", then="window_start", authors_then="authors")
+    passed = passed.join(earlier, on=["trend_id", "then"], how="left")
     share, point, naive = pl.col("share"), pl.col("point"), pl.col("naive")
-    return (
-        said.join(known, on=["trend_id", "window_start"])
-        .group_by("issued", "run", "trend_id", "label", "model", maintain_order=True)
-        .agg(
-            pl.len().cast(pl.Int64).alias("windows"),
-            pl.col("expected").mean().alias("forecast"),
-            share.mean().alias("actual"),
-            naive.mean().alias("naive"),
-            (point - share).abs().mean().alias("error"),
-            (naive - share).abs().mean().alias("naive_error"),
-            ((share >= pl.col("low_80")) & (share <= pl.col("high_80"))).mean().alias("inside_80"),
-        )
-        .with_columns(
-            pl.when(pl.col("actual") > 0).then(pl.col("forecast") / pl.col("actual") - 1).otherwise(None).alias("miss")
-        )
-        .sort("inside_80", (pl.col("error") / pl.col("actual")), descending=[False, True], nulls_last=True)
-        .select(
-            *("issued", "trend_id", "label", "model", "windows", "forecast", "actual", "naive"),
-            *("miss", "error", "naive_error", "inside_80", "run"),
-        )
+    rows = passed.group_by("issued", "run", "trend_id", "label", "model", maintain_order=True).agg(
+        pl.len().cast(pl.Int64).alias("windows"),
+        pl.col("expected").mean().alias("forecast"),
+        share.mean().alias("actual"),
+        naive.mean().alias("naive"),
+        (point - share).abs().mean().alias("error"),
+        (naive - share).abs().mean().alias("naive_error"),
+        ((share >= pl.col("low_80")) & (share <= pl.col("high_80"))).mean().alias("inside_80"),
+        pl.col("authors", "authors_then").max(),
+        pl.col("window_start").min().alias("first"),
+        pl.col("window_start").max().alias("last"),
     )
+    rows = _of_enough(_with_people(rows, found), k).with_columns(
+        pl.when(pl.col("actual") > 0).then(pl.col("forecast") / pl.col("actual") - 1).otherwise(None).alias("miss")
+    )
+    return rows.sort(
+        "inside_80", (pl.col("error") / pl.col("actual")), "trend_id", descending=[False, True, False], nulls_last=True
+    ).select(
+        *("issued", "trend_id", "label", "model", "windows", "forecast", "actual", "naive"),
+        *("miss", "error", "naive_error", "inside_80", "run"),
+    )
+
+
+def _with_people(rows: pl.DataFrame, found: Results) -> pl.DataFrame:
+    """Returns rows with `people` and `people_then`: who showed the trend in the windows, and in those a year before.
+
+    Windows with few people must count too: what is left without them would be the weeks that happened to be high, or empty.
+    """
+    who = found.posts.select("post_id", pl.coalesce("author_hash", "post_id").alias("who"))
+    shown = found.members.select("trend_id", "post_id", "window_start").drop_nulls().join(who, on="post_id")
+    year = "-12mo" if _monthly(rows.rename({"first": "window_start"})) else "-52w"
+    for name, floor, back in (("people", "authors", None), ("people_then", "authors_then", year)):
+        span = [pl.col(c) if back is None else pl.col(c).dt.offset_by(back) for c in ("first", "last")]
+        spans = rows.select("run", "trend_id", span[0].alias("from"), span[1].alias("to"))
+        inside = spans.join(shown, on="trend_id").filter(pl.col("window_start").is_between("from", "to"))
+        count = inside.group_by("run", "trend_id").agg(pl.col("who").n_unique().alias(name))
+        rows = rows.join(count, on=["run", "trend_id"], how="left").with_columns(
+            pl.max_horizontal(pl.col(name).fill_null(0), pl.col(floor).fill_null(0)).alias(name)
+        )
+    return rows
+
+
+def _of_enough(rows: pl.DataFrame, k: int) -> pl.DataFrame:
+    """Returns the rows that no people, or k and more, stand behind; seasonal naive is withheld by who stood behind it."""
+    few, few_then = (pl.col(name).is_between(1, k - 1) for name in ("people", "people_then"))
+    copied = few_then & pl.col("model").is_in(["seasonal-naive", "constant"])
+    hidden = [pl.when(few_then).then(None).otherwise(pl.col(c)).alias(c) for c in ("naive", "naive_error")]
+    return rows.filter(~few & ~copied).with_columns(hidden)
 
 
 def _first_of_a_day(home: Workspace) -> pl.DataFrame:
