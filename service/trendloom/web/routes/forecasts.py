@@ -96,7 +96,7 @@ def ledger_page(request: Request, templates: Templates, views: ViewsDep, page: P
     """Answers with the ledger."""
     begin = (page - 1) * PAGE
     found = _ledger(views, begin, PAGE)
-    known = set(views.trends()["trend_id"])
+    known = {row.trend_id for row in found.rows if views.trend(row.trend_id) is not None}
     context = {
         "overview": views.overview(),
         "here": "ledger",
