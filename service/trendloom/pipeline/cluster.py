@@ -92,7 +92,11 @@ def tag_on_cluster(
             ray.init(address=address, log_to_driver=False)
         wanted = min(len(jobs), workers or int(ray.cluster_resources().get("CPU", 1)))
         data = ray.data.from_items(jobs, override_num_blocks=len(jobs)).map_batches(
-            _Mapper, fn_constructor_args=(load, photos, parts), batch_size=1, num_cpus=1, concurrency=wanted
+            _Mapper,
+            fn_constructor_args=(load, photos, parts),
+            batch_size=1,
+            num_cpus=1,
+            compute=ray.data.ActorPoolStrategy(min_size=1, max_size=wanted),
         )
         known = len(keys) - sum(len(one["keys"]) for one in jobs)
         for row in data.iter_rows():
