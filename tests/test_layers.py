@@ -77,6 +77,8 @@ def test_imports_point_down(path: Path) -> None:
         ("open_clip", {"vision"}),
         ("onnx", {"vision"}),
         ("sklearn", {"forecast"}),
+        ("ray", {"pipeline"}),
+        ("pyarrow", {"sources"}),
     ],
 )
 def test_a_heavy_library_has_one_owner(library: str, owners: set[str]) -> None:

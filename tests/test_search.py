@@ -18,7 +18,7 @@ from trendloom.pipeline.ingest import ingest
 from trendloom.pipeline.searching import Filters, Hit, parse_filters
 from trendloom.pipeline.views import Views
 from trendloom.sources import open_source
-from trendloom.store import Workspace
+from trendloom.store import Workspace, frame
 
 
 @pytest.fixture(scope="module")
@@ -184,3 +184,31 @@ def test_a_workspace_that_was_empty_is_searched_when_it_is_not(dump: Path, tmp_p
     with home.writing():
         ingest(home, open_source([dump]), encoder, tagger)
     assert len(views.search("red", n=5)) == 5
+
+
+def test_tags_are_asked_of_one_garment_and_this_one_is_compared(tmp_path: Path) -> None:
+    encoder = HistogramEncoder()
+    home = Workspace.create(tmp_path / "w", model=encoder.model, taxonomy=ShirtTagger().taxonomy, source="")
+    worn = [("a", 0, "dress", "black"), ("a", 1, "bag", "red"), ("a", 2, "shirt", "blue"), ("b", 0, "bag", "blue")]
+    vectors = encoder.texts([colour for *_, colour in worn]).astype("<f2")
+    for key in ("a", "b"):
+        photo: dict[str, object] = {"key": key, "post_id": f"p{key}", "sha256": key * 64, "status": "ok"}
+        home.append("photos", frame("photos", [photo]))
+        home.append("posts", frame("posts", [{"post_id": f"p{key}", "key": key}]))
+    for (key, garment, kind, colour), vector in zip(worn, vectors, strict=True):
+        row: dict[str, object] = {"key": key, "garment": garment, "vector": vector.tobytes()}
+        home.append("garments", frame("garments", [row]))
+        for group, value in (("type", kind), ("colour", colour)):
+            tag: dict[str, object] = {"key": key, "garment": garment, "group": group, "value": value, "sure": True}
+            home.append("tags", frame("tags", [tag]))
+    views = views_of(home)
+
+    def found(*tags: tuple[str, str]) -> dict[str, float]:
+        return {hit.key: round(hit.score, 1) for hit in views.search("red", filters=Filters(tags=tags))}
+
+    red_by_blue = round(float(encoder.texts(["red"])[0] @ encoder.texts(["blue"])[0]), 1)
+    assert found() == {"a": 1.0, "b": red_by_blue}
+    assert found(("type", "shirt")) == {"a": red_by_blue}
+    assert found(("type", "bag")) == {"a": 1.0, "b": red_by_blue}
+    assert found(("type", "shirt"), ("colour", "red")) == {}
+    assert found(("type", "bag"), ("colour", "red")) == {"a": 1.0}

@@ -6,7 +6,7 @@ import sys
 
 import typer
 
-from trendloom.cli import events, extras, forecast, heads, models, stateless, trends, workspace  # noqa: F401  they register
+from trendloom.cli import cluster, events, extras, forecast, heads, models, stateless, trends, workspace  # noqa: F401  they register
 from trendloom.cli.door import app
 from trendloom.errors import TrendloomError
 

@@ -16,7 +16,7 @@ from trendloom.errors import InputError
 from trendloom.export import parse_segment
 from trendloom.index import VectorIndex
 from trendloom.photos import fitted
-from trendloom.pipeline.facts import Facts, KnownFacts
+from trendloom.pipeline.facts import Facts, KnownFacts, rows_at
 from trendloom.pipeline.indexing import index_to_read
 from trendloom.pipeline.study import posts_in
 from trendloom.pipeline.tagging import Model
@@ -102,7 +102,7 @@ class Hit:
 
 @dataclass(frozen=True, kw_only=True)
 class _Passing:
-    """What passes filters: posts (post_id), None for all, and ids of the index, (room,), None for all."""
+    """What passes filters: posts (post_id, in order), None for all, and ids of the index, (room,), None for all."""
 
     posts: pl.DataFrame | None
     allowed: NDArray[np.bool_] | None
@@ -172,7 +172,7 @@ class Nearest:
     def _find_passing(self, filters: Filters, facts: Facts, index: VectorIndex) -> _Passing:
         names, posts = index.names.lazy().select("id", "key", "garment"), None
         if filters.of_posts:
-            posts = self._posts(filters).select("post_id")
+            posts = self._posts(filters).select("post_id").sort("post_id").rechunk()
             shown = facts.photos.lazy().join(posts.lazy(), on="post_id", how="semi").select("key")
             names = names.join(shown, on="key", how="semi")
         for group, value in filters.tags:
@@ -194,13 +194,11 @@ class Nearest:
         return posts
 
     def _hits(self, scores: Mapping[str, float], facts: Facts, passing: _Passing) -> list[Hit]:
-        near = pl.Series("key", list(scores), dtype=pl.String).to_frame()
-        shown = facts.photos.filter(pl.col("status") == "ok").join(near, on="key", how="semi")
+        shown = rows_at(facts.photos, scores).filter(pl.col("status") == "ok")
         if passing.posts is not None:
-            shown = shown.join(passing.posts, on="post_id", how="semi")
-        posts = shown.join(facts.posts, on="post_id")
-        tags = facts.tags.join(near, on="key", how="semi")
-        words = dict(tags.group_by("key", maintain_order=True).agg("value").iter_rows())
+            shown = shown.join(rows_at(passing.posts, shown["post_id"]), on="post_id", how="semi")
+        posts = shown.join(rows_at(facts.posts, shown["post_id"]), on="post_id")
+        words = dict(rows_at(facts.tags, scores).group_by("key", maintain_order=True).agg("value").iter_rows())
         hits = [
             Hit(
                 key=row["key"],

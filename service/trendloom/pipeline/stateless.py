@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from types import MappingProxyType
 
@@ -23,6 +24,7 @@ __all__ = [
     "embed_texts_to",
     "embed_to",
     "read_labels",
+    "tag_rows",
     "tag_to",
 ]
 
@@ -136,38 +138,42 @@ def tag_to(
     `origins` names the taxonomy of groups that are not the tagger's own.
     """
     names = {"model": encoder.model, "taxonomy": tagger.taxonomy}
-
-    def rows(batch: list[Seen]) -> pl.DataFrame:
-        found: list[dict[str, object]] = []
-        for seen in batch:
-            head = {"key": seen.item.key, "status": seen.status, "error": seen.error, **names}
-            if not seen.garments:
-                found.append({**head, "model": None, "taxonomy": None})
-            for g in seen.garments:
-                sure = [tag for tag in g.tags if tag.sure]
-                place = {"garment": g.number, "x0": g.box.x0, "y0": g.box.y0, "x1": g.box.x1, "y1": g.box.y1}
-                found += [
-                    {
-                        **head,
-                        **place,
-                        "group": t.group,
-                        "value": t.value,
-                        "value_id": t.value_id,
-                        "probability": t.probability,
-                        "taxonomy": origins.get(t.group, tagger.taxonomy),
-                    }
-                    for t in sure
-                ]
-                found += [{**head, **place, **row} for row in _colour_rows(g)]
-                if not sure and not (g.tags and g.colours):
-                    found.append({**head, **place})
-        return pl.DataFrame(found, schema=TAG_COLUMNS)
-
     stamp = {"command": "tag", **names, "origins": dict(origins), "garments": finder is not None}
     writer = PartWriter(output, stamp)
+    rows = partial(tag_rows, model=encoder.model, taxonomy=tagger.taxonomy, origins=origins)
     counts = _run(source, encoder, tagger, writer, rows, workers=workers, progress=progress, finder=finder)
     writer.finish(pl.DataFrame(schema=TAG_COLUMNS))
     return counts
+
+
+def tag_rows(
+    batch: Sequence[Seen], *, model: str, taxonomy: str, origins: Mapping[str, str] = MappingProxyType({})
+) -> pl.DataFrame:
+    """Returns a row per image, garment and tag, and one per main colour, with the columns of `TAG_COLUMNS`."""
+    found: list[dict[str, object]] = []
+    for seen in batch:
+        head = {"key": seen.item.key, "status": seen.status, "error": seen.error, "model": model, "taxonomy": taxonomy}
+        if not seen.garments:
+            found.append({**head, "model": None, "taxonomy": None})
+        for g in seen.garments:
+            sure = [tag for tag in g.tags if tag.sure]
+            place = {"garment": g.number, "x0": g.box.x0, "y0": g.box.y0, "x1": g.box.x1, "y1": g.box.y1}
+            found += [
+                {
+                    **head,
+                    **place,
+                    "group": t.group,
+                    "value": t.value,
+                    "value_id": t.value_id,
+                    "probability": t.probability,
+                    "taxonomy": origins.get(t.group, taxonomy),
+                }
+                for t in sure
+            ]
+            found += [{**head, **place, **row} for row in _colour_rows(g)]
+            if not sure and not (g.tags and g.colours):
+                found.append({**head, **place})
+    return pl.DataFrame(found, schema=TAG_COLUMNS)
 
 
 def _colour_rows(garment: Garment) -> list[dict[str, object]]:

@@ -13,7 +13,7 @@ import polars as pl
 
 from trendloom.errors import InputError
 from trendloom.export import publish
-from trendloom.pipeline.facts import KnownFacts
+from trendloom.pipeline.facts import KnownFacts, rows_at
 from trendloom.pipeline.forecast_views import ForecastViews
 from trendloom.pipeline.ingest import statuses
 from trendloom.pipeline.searching import Filters, Hit, Nearest
@@ -278,5 +278,5 @@ class Views:
 
     def thumbnail(self, key: str, px: int) -> bytes | None:
         """Returns a JPEG of a known, readable photo, at most `px` pixels wide and high."""
-        known = self._facts.get().photos.filter((pl.col("key") == key) & (pl.col("status") == "ok")).height
+        known = rows_at(self._facts.get().photos, [key]).filter(pl.col("status") == "ok").height
         return self._thumbnails.jpeg(key, px) if known else None

@@ -111,6 +111,7 @@ def create_app(
     app.state.views = views
     app.state.settings = settings
     app.state.templates = _templates()
+    app.state.made_by = None  # names of model and taxonomy, once they were asked for
     app.state.photos_line, app.state.searches = make_lines(views, settings)
     problems.install(app)
     for routes in (api, forecasts, pages, photos):

@@ -48,17 +48,20 @@ class Upload:
     heat: bool
 
 
-def _views(request: Request) -> ViewsProtocol:
+# What costs nothing is `async`: a plain function would be given a thread of its own for every request.
+
+
+async def _views(request: Request) -> ViewsProtocol:
     views: ViewsProtocol = request.app.state.views
     return views
 
 
-def _settings(request: Request) -> Settings:
+async def _settings(request: Request) -> Settings:
     settings: Settings = request.app.state.settings
     return settings
 
 
-def _templates(request: Request) -> Jinja2Templates:
+async def _templates(request: Request) -> Jinja2Templates:
     templates: Jinja2Templates = request.app.state.templates
     return templates
 
@@ -68,7 +71,7 @@ SettingsDep = Annotated[Settings, Depends(_settings)]
 Templates = Annotated[Jinja2Templates, Depends(_templates)]
 
 
-def _segment(
+async def _segment(
     segment: Annotated[
         list[str] | None,
         Query(
@@ -83,7 +86,7 @@ def _segment(
 Segment = Annotated[dict[str, str], Depends(_segment)]
 
 
-def _filters(
+async def _filters(
     segment: Segment,
     since: Annotated[
         str | None, Query(max_length=10, description="Posted on this day or later.", examples=["2025-01-01"])
@@ -155,12 +158,12 @@ async def _uploads(request: Request, settings: SettingsDep) -> list[tuple[str, b
 Uploads = Annotated[list[tuple[str, bytes]], Depends(_uploads)]
 
 
-def _photos_line(request: Request) -> Batcher[Upload, Tagged]:
+async def _photos_line(request: Request) -> Batcher[Upload, Tagged]:
     line: Batcher[Upload, Tagged] = request.app.state.photos_line
     return line
 
 
-def _searches(request: Request) -> Turns:
+async def _searches(request: Request) -> Turns:
     line: Turns = request.app.state.searches
     return line
 

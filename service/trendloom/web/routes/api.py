@@ -84,8 +84,11 @@ async def tagged(
         words = first.error or first.status
         more = {"images": [{"name": r.name, "status": r.status, "error": r.error} for r in results]}
         raise Refused(STATUS_OF_IMAGE.get(first.status, 422), f"no image can be read: {words}", more=more)
-    overview = await run_in_threadpool(views.overview)
-    return TagReply(model=overview.model, taxonomy=overview.taxonomy, images=results)
+    state = request.app.state
+    if state.made_by is None:  # a workspace keeps its model and taxonomy as long as it is open
+        overview = await run_in_threadpool(views.overview)
+        state.made_by = {"model": overview.model, "taxonomy": overview.taxonomy}
+    return TagReply(**state.made_by, images=results)
 
 
 @router.post("/v1/tag", tags=["tag"], openapi_extra=UPLOAD, summary="Tag images")
