@@ -27,8 +27,8 @@ def neighbours(vectors: Floats, k: int, *, threads: int = 1, random_state: int =
     """Returns the k nearest others of each row: ids (n, k) int64, -1 where there is none, and cosines (n, k) float32.
 
     Exact up to 50,000 rows; above, each row is compared with those in the 16 of `4 sqrt(n)` lists that are nearest to it
-    (recall about .998 at 100,000 rows that blur, .978 at a million). All rows that ask for a list are compared with it in one product of matrices:
-    at 100,000 rows in 60 % of the time that asking row by row takes.
+    (recall about .998 at 100,000 rows that blur, .978 at a million). All rows that ask for a list are compared with it
+    in one product of matrices: at 100,000 rows in 60 % of the time that asking row by row takes.
     """
     data = np.ascontiguousarray(vectors, dtype=np.float32)
     faiss.omp_set_num_threads(threads)
