@@ -38,8 +38,9 @@ TAG_COLUMNS: dict[str, pl.DataType] = {
     **dict.fromkeys(("model", "taxonomy"), pl.String()),
     "hex": pl.String(),
     **dict.fromkeys(("lab_l", "lab_a", "lab_b", "share"), pl.Float32()),
+    "engine": pl.String(),
 }
-EMBED_COLUMNS: dict[str, pl.DataType] = {**_HEAD, "embedding": pl.List(pl.Float32())}
+EMBED_COLUMNS: dict[str, pl.DataType] = {**_HEAD, "embedding": pl.List(pl.Float32()), "engine": pl.String()}
 _CLASSIFY_COLUMNS: dict[str, pl.DataType] = {
     **_HEAD,
     "label": pl.String(),
@@ -145,7 +146,10 @@ def tag_to(
                 found.append({**head, "model": None, "taxonomy": None})
             for g in seen.garments:
                 sure = [tag for tag in g.tags if tag.sure]
-                place = {"garment": g.number, "x0": g.box.x0, "y0": g.box.y0, "x1": g.box.x1, "y1": g.box.y1}
+                place = {
+                    "garment": g.number, "engine": encoder.engine,
+                    "x0": g.box.x0, "y0": g.box.y0, "x1": g.box.x1, "y1": g.box.y1,
+                }  # fmt: skip
                 found += [
                     {
                         **head,
@@ -196,6 +200,7 @@ def embed_to(source: Source, encoder: Encoder, output: Path, *, workers: int, pr
                 "status": s.status,
                 "error": s.error,
                 "embedding": s.garments[0].vector.tolist() if s.garments else None,
+                "engine": encoder.engine if s.garments else None,
             }
             for s in batch
         ]
