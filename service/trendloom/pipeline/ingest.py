@@ -13,7 +13,7 @@ from trendloom.pipeline.looking import Garment, Seen, look
 from trendloom.store import Workspace, frame
 from trendloom.types import Encoder, Finder, Item, Post, Source, Tagger
 
-__all__ = ["BATCH", "Ingested", "ingest", "statuses"]
+__all__ = ["BATCH", "Ingested", "Writer", "ingest", "statuses"]
 
 BATCH = 512  # photos per commit
 
@@ -71,7 +71,7 @@ def ingest(
     done = set(zip(known["key"], known["post_id"], strict=True))
     ok = known.filter(pl.col("status") == "ok")
     keys = {key: _digest(sha256) for key, sha256 in zip(ok["key"], ok["sha256"], strict=True)}
-    writer = _Writer(workspace, encoder, taxonomy=tagger.taxonomy, keys=keys)
+    writer = Writer(workspace, encoder, taxonomy=tagger.taxonomy, keys=keys)
     result = Ingested(total=source.total)
 
     def new() -> Iterator[Item]:
@@ -115,7 +115,7 @@ def _remove_unfinished(workspace: Workspace) -> None:
             workspace.delete(table, f"{column} IN ({quoted})")
 
 
-class _Writer:
+class Writer:
     """Commits batches of what was seen; remembers which keys and posts the workspace holds."""
 
     def __init__(self, workspace: Workspace, encoder: Encoder, *, taxonomy: str, keys: dict[str, int]) -> None:
