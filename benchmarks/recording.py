@@ -1,7 +1,4 @@
-"""Where figures go: `benchmarks/results/<machine>.json`, a section for each script, and a table of all of them.
-
-python -m benchmarks.recording        prints the table of this machine as Markdown
-"""
+"""Where figures go: `benchmarks/results/<machine>.json`, a section for each script, and all of it as Markdown beside it."""
 
 from __future__ import annotations
 
@@ -16,7 +13,7 @@ from typing import Any
 
 from trendloom.vision.engines import Machine
 
-__all__ = ["machine", "record", "spread"]
+__all__ = ["keep_text", "machine", "record", "spread", "write_table"]
 
 RESULTS = Path(__file__).parent / "results"
 
@@ -35,32 +32,45 @@ def spread(values: Sequence[float]) -> dict[str, float]:
     return {"median": statistics.median(values), "low": min(values), "high": max(values)}
 
 
-def record(section: str, title: str, columns: Sequence[str], rows: Sequence[Sequence[Any]], **facts: Any) -> None:
-    """Writes one script's table into the machine's file, prints it, and leaves the other sections as they are."""
+def record(section: str, title: str, columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
+    """Writes a table into the machine's file, leaves the other sections as they are, and prints it."""
+    found = {"title": title, "columns": list(columns), "rows": [list(row) for row in rows]}
+    _keep(section, found)
+    print("\n".join(_lines(found)), flush=True)
+
+
+def keep_text(section: str, title: str, text: str) -> None:
+    """Writes what a script printed into the machine's file."""
+    _keep(section, {"title": title, "text": text})
+
+
+def write_table() -> Path:
+    """Returns the Markdown file of this machine, written from its figures."""
+    name = machine()[0]
+    found = json.loads((RESULTS / f"{name}.json").read_text(encoding="utf-8"))
+    lines = [f"Measured on {found['machine']}.", ""]
+    for section in found["sections"].values():
+        lines += _lines(section)
+    path = RESULTS / f"{name}.md"
+    path.write_text("\n".join(lines), encoding="utf-8")
+    return path
+
+
+def _keep(section: str, content: dict[str, Any]) -> None:
     name, words = machine()
     path = RESULTS / f"{name}.json"
     found: dict[str, Any] = {"sections": {}}
     if path.is_file():
         found = json.loads(path.read_text(encoding="utf-8"))
     found["machine"] = words
-    found["sections"][section] = {"title": title, "columns": list(columns), "rows": [list(r) for r in rows], **facts}
+    found["sections"][section] = content
     path.write_text(json.dumps(found, indent=1, sort_keys=True) + "\n", encoding="utf-8")
-    print("\n".join(_table(found["sections"][section])), flush=True)
 
 
-def _table(section: dict[str, Any]) -> list[str]:
-    lines = [f"**{section['title']}**", "", "| " + " | ".join(section["columns"]) + " |"]
+def _lines(section: dict[str, Any]) -> list[str]:
+    lines = [f"**{section['title']}**", ""]
+    if "text" in section:
+        return [*lines, "```", section["text"].rstrip(), "```", ""]
+    lines.append("| " + " | ".join(section["columns"]) + " |")
     lines.append("| " + " | ".join("---" for _ in section["columns"]) + " |")
     return [*lines, *("| " + " | ".join(str(cell) for cell in row) + " |" for row in section["rows"]), ""]
-
-
-def main() -> None:
-    path = RESULTS / f"{machine()[0]}.json"
-    found = json.loads(path.read_text(encoding="utf-8"))
-    print(f"Measured on {found['machine']}.\n")
-    for section in found["sections"].values():
-        print("\n".join(_table(section)))
-
-
-if __name__ == "__main__":
-    main()
