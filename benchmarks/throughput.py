@@ -1,94 +1,192 @@
-"""How fast are photos tagged, beside the loop that a user would write?
+"""How fast are photos tagged, beside what a user would write instead? Whole processes, one thread each, in turns.
 
-    python benchmarks/throughput.py [--photos 400] [--rounds 3] [--quick]
+    python -m benchmarks.throughput [--photos 128] [--rounds 3] [--torch PYTHON] [--openvino PYTHON]
 
-Draws photos of 1080 x 1350 pixels, and alternates in one run: (1) the pipeline with one worker; (2) a plain loop over
-the same model: Pillow decodes in full, bicubic resize, onnxruntime one photo at a time. Prints images per CPU-second,
-the ratio with its spread, and how far the embeddings differ.
+Draws photos of 1080 x 1350 pixels and runs `trendloom tag` (one worker) and the loops of `benchmarks.rivals` on them, one
+after another, round by round: images per CPU-second (user and system, of the whole process), images per second, and in
+each round the ratio to every rival. `--torch` and `--openvino` name interpreters that have these packages, by default
+this one; what is not installed is left out and said. Start-up counts; the table also says what it is.
 """
 
 from __future__ import annotations
 
 import argparse
-import io
 import os
-import platform
-import statistics
+import resource
+import subprocess
+import sys
 import tempfile
 import time
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
 from PIL import Image
 
+from benchmarks.recording import record, spread
 from trendloom.drawn import COLOURS, TYPES, draw_garment, draw_scene
-from trendloom.pipeline.looking import look
-from trendloom.sources import open_source
-from trendloom.vision import registry
+from trendloom.vision.engines import ENGINES, Machine
 
 SIZE = (1080, 1350)
+ROOT = Path(__file__).parents[1]
+RIVALS = {
+    "vit1": "torch + open_clip + Pillow, ViT-B/32, one by one as documented",
+    "vit32": "the same, 32 photos at a time",
+    "torch1": "torch + Pillow, the shipped model, one by one",
+    "torch32": "the same, 32 photos at a time",
+    "onnx1": "onnxruntime fp32 + Pillow, the shipped model, one by one",
+}
 
 
 def draw_photos(folder: Path, count: int) -> None:
-    """Writes JPEGs of the size that phones upload, with grain; a dozen scenes, each copy with its own grain."""
+    """Writes JPEGs of the size that platforms serve, with grain; a dozen scenes, each copy with its own grain."""
     rng = np.random.default_rng(0)
     scenes = []
     for n in range(12):
         garment = draw_garment(rng, type=TYPES[n % len(TYPES)], colour=COLOURS[n % len(COLOURS)], size=512)
         scenes.append(Image.fromarray(draw_scene(rng, [garment], size=512)).resize(SIZE, Image.Resampling.BICUBIC))
     for n in range(count):
-        pixels = np.asarray(scenes[n % 12]).astype(np.int16) + rng.integers(
-            -6, 7, (SIZE[1], SIZE[0], 1), dtype=np.int16
-        )
-        Image.fromarray(np.clip(pixels, 0, 255).astype(np.uint8)).save(folder / f"{n:05d}.jpg", quality=88)
+        grain = rng.integers(-6, 7, (SIZE[1], SIZE[0], 1), dtype=np.int16)
+        pixels = np.clip(np.asarray(scenes[n % 12]).astype(np.int16) + grain, 0, 255).astype(np.uint8)
+        Image.fromarray(pixels).save(folder / f"{n:05d}.jpg", quality=86)
 
 
-def ours(folder: Path, model: registry.Model) -> np.ndarray:
-    seen = look(open_source([folder]).items(), model.encoder, model.tagger, workers=1)
-    return np.stack([one.garments[0].vector for one in seen])
+@dataclass(kw_only=True)
+class Contestant:
+    """A command and what its runs took: CPU seconds and seconds."""
+
+    title: str
+    command: list[str]
+    cpu: list[float] = field(default_factory=list)
+    wall: list[float] = field(default_factory=list)
+    start: list[float] = field(default_factory=list)
 
 
-def loop(folder: Path, model: registry.Model) -> np.ndarray:
-    vectors = []
-    for path in sorted(folder.glob("*.jpg")):
-        photo = Image.open(io.BytesIO(path.read_bytes())).convert("RGB")
-        vector = model.encoder.images(model.encoder.prepare(np.asarray(photo))[None])
-        model.tagger.tag(vector)
-        vectors.append(vector[0])
-    return np.stack(vectors)
+def timed(command: list[str]) -> tuple[float, float, str]:
+    """Returns CPU seconds, seconds and stdout of a process.
+
+    Raises:
+        RuntimeError: It failed.
+    """
+    threads = dict.fromkeys(("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "POLARS_MAX_THREADS"), "1")
+    paths = os.pathsep.join([str(ROOT / "service"), str(ROOT)])
+    before, clock = resource.getrusage(resource.RUSAGE_CHILDREN), time.perf_counter()
+    done = subprocess.run(
+        command,
+        capture_output=True,
+        text=True,
+        cwd=ROOT,
+        check=False,
+        env={**os.environ, **threads, "PYTHONPATH": paths},
+    )
+    wall, after = time.perf_counter() - clock, resource.getrusage(resource.RUSAGE_CHILDREN)
+    if done.returncode:
+        raise RuntimeError(done.stderr.strip().splitlines()[-1] if done.stderr.strip() else "it ended with an error")
+    return after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime, wall, done.stdout
+
+
+def contestants(folder: Path, one: Path, torch: str, openvino: str) -> tuple[list[Contestant], list[list[str]]]:
+    """Returns who runs, and for each the command that only starts up."""
+    found, starts = [], []
+    output = str(folder.parent / "out.parquet")
+    bf16 = ENGINES["openvino-cpu-bf16"]  # where the processor would only emulate it, it is not raced
+    for python, engine in ((sys.executable, "onnxruntime-cpu-fp32"), (openvino, bf16.name))[
+        : 2 if Machine.here().fast(bf16) else 1
+    ]:
+        for garments in ("off", "on"):
+            tag = [python, "-m", "trendloom", "tag"]
+            how = ["--output", output, "--workers", "1", "--garments", garments, "--engine", engine]
+            words = (
+                "embedding and tags of the photo" if garments == "off" else "and of each garment found, with colours"
+            )
+            found.append(Contestant(title=f"trendloom, {engine}: {words}", command=[*tag, str(folder), *how]))
+            starts.append([*tag, str(one), *how])
+    for name, title in RIVALS.items():
+        python = sys.executable if name.startswith("onnx") else torch
+        found.append(Contestant(title=title, command=[python, "-m", "benchmarks.rivals", name, str(folder)]))
+        starts.append([python, "-m", "benchmarks.rivals", name, str(one)])
+    return found, starts
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--photos", type=int, default=400)
+    parser.add_argument("--photos", type=int, default=128)
     parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--quick", action="store_true", help="40 photos, one round")
+    parser.add_argument("--torch", default=sys.executable)
+    parser.add_argument("--openvino", default=sys.executable)
     args = parser.parse_args()
-    count, rounds = (40, 1) if args.quick else (args.photos, args.rounds)
-    model = registry.load()
-    rates: dict[str, list[float]] = {"pipeline": [], "plain loop": []}
     with tempfile.TemporaryDirectory() as name:
-        folder = Path(name)
-        draw_photos(folder, count)
-        ours(folder, model)  # towers and prompts are loaded before the clock runs
-        for _ in range(rounds):
-            vectors = {}
-            for title, run in (("pipeline", ours), ("plain loop", loop)):
-                start = time.process_time()
-                vectors[title] = run(folder, model)
-                rates[title].append(count / (time.process_time() - start))
-    cosines = (vectors["pipeline"] * vectors["plain loop"]).sum(axis=1)
-    ratios = [a / b for a, b in zip(rates["pipeline"], rates["plain loop"], strict=True)]
-    print(
-        f"{platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}, {model.identity} on {model.engine}"
-    )
-    print(f"{count} photos of {SIZE[0]} x {SIZE[1]}, {rounds} rounds, one thread, tags included")
-    for title, values in rates.items():
-        print(
-            f"  {title:12} {statistics.median(values):6.1f} images per CPU-second [{min(values):.1f}-{max(values):.1f}]"
+        folder, one = Path(name) / "photos", Path(name) / "one"
+        folder.mkdir()
+        one.mkdir()
+        draw_photos(folder, args.photos)
+        draw_photos(one, 1)
+        running: list[Contestant] = []
+        for contestant, start in zip(*contestants(folder, one, args.torch, args.openvino), strict=True):
+            try:
+                contestant.start = [timed(start)[0] for _ in range(2)]
+                running.append(contestant)
+            except RuntimeError as reason:
+                print(f"left out: {contestant.title} ({reason})", file=sys.stderr)
+        for number in range(args.rounds):
+            for contestant in running[number % len(running) :] + running[: number % len(running)]:
+                cpu, wall, _ = timed(contestant.command)
+                contestant.cpu.append(cpu)
+                contestant.wall.append(wall)
+        sizes = [path.stat().st_size for path in folder.glob("*.jpg")]
+    report(running, args.photos, args.rounds, int(np.mean(sizes)))
+
+
+def report(running: list[Contestant], photos: int, rounds: int, size: int) -> None:
+    rows, ratios = [], []
+    for c in running:
+        rate, wall = spread([photos / s for s in c.cpu]), spread([photos / s for s in c.wall])
+        steady = [(s - min(c.start)) / (photos - 1) for s in c.cpu]
+        rows.append(
+            [
+                c.title,
+                f"{rate['median']:.1f} ({rate['low']:.1f}-{rate['high']:.1f})",
+                f"{wall['median']:.1f} ({wall['low']:.1f}-{wall['high']:.1f})",
+                f"{min(c.start):.1f}",
+                f"{1000 * float(np.median(steady)):.1f}",
+            ]
         )
-    print(f"  ratio        {statistics.median(ratios):6.2f} [{min(ratios):.2f}-{max(ratios):.2f}]")
-    print(f"  cosine of the embeddings: median {np.median(cosines):.5f}, least {cosines.min():.5f}")
+    ours, others = ([c for c in running if c.title.startswith("trendloom") is own] for own in (True, False))
+    for mine in ours:
+        for rival in others:
+            whole = spread([b / a for a, b in zip(mine.cpu, rival.cpu, strict=True)])
+            steady_ratio = spread(
+                [
+                    (b - min(rival.start)) / max(a - min(mine.start), 1e-9)
+                    for a, b in zip(mine.cpu, rival.cpu, strict=True)
+                ]
+            )
+            ratios.append(
+                [
+                    mine.title,
+                    rival.title,
+                    *(f"{r['median']:.1f} ({r['low']:.1f}-{r['high']:.1f})" for r in (whole, steady_ratio)),
+                ]
+            )
+    words = f"{photos} photos of {SIZE[0]} x {SIZE[1]} ({size // 1000} kB), one thread, {rounds} rounds in turns"
+    record(
+        "throughput",
+        f"JPEG to tags: {words}",
+        [
+            "process",
+            "images per CPU-second (range)",
+            "images per second",
+            "start-up, CPU s",
+            "CPU ms per further photo",
+        ],
+        rows,
+    )
+    record(
+        "throughput-ratios",
+        "How many times as many images per CPU-second, round by round",
+        ["of", "beside", "whole processes", "without start-up"],
+        ratios,
+    )
 
 
 if __name__ == "__main__":

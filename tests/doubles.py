@@ -72,6 +72,10 @@ class HistogramEncoder:
         return len(_ANCHORS)
 
     @property
+    def engine(self) -> str:
+        return "numpy-cpu-fp32"
+
+    @property
     def fit(self) -> Fit:
         return Fit(size=self.size)
 

@@ -70,6 +70,9 @@ def test_imports_point_down(path: Path) -> None:
     [
         ("faiss", {"index"}),
         ("onnxruntime", {"vision"}),
+        ("openvino", {"vision"}),
+        ("simplejpeg", {"photos"}),
+        ("cykooz_resizer", {"photos"}),
         ("deltalake", {"store"}),
         ("fastapi", {"web"}),
         ("typer", {"cli"}),

@@ -159,7 +159,7 @@ def test_boxes_leave_the_square_as_shares_of_the_photo() -> None:
     found, _ = finder(scores, boxes)
 
     class Encoder:
-        model, dim, size, fit = "m", DIM, SIZE, Fit(size=SIZE)
+        model, engine, dim, size, fit = "m", "by hand", DIM, SIZE, Fit(size=SIZE)
 
         def prepare(self, pixels: Pixels) -> Pixels:
             return pixels

@@ -21,6 +21,7 @@ class Settings:
         model: Name of the model to load.
         models_dir: Folder of your own models, searched before the shipped ones.
         workers: Worker threads; 0 takes one per core.
+        engine: What the image tower runs on; `auto` takes the fastest that passed its gate.
         garments: `on` looks for the garments of a photo, `off` takes the whole photo for one.
         horizon: Weeks of posts that looks are clustered from, older garments join the nearest; 0 takes all history.
         k: Smallest number of people that API and pages publish.
@@ -38,6 +39,7 @@ class Settings:
     model: str = "fashion-lite"
     models_dir: Path | None = None
     workers: int = 0
+    engine: str = "auto"
     garments: str = "on"
     horizon: int = 0
     k: int = 10

@@ -198,6 +198,10 @@ class Encoder(Protocol):
     def fit(self) -> Fit:
         """How a photo comes onto that square."""
 
+    @property
+    def engine(self) -> str:
+        """Runtime, device and precision of the image tower."""
+
     def prepare(self, pixels: Pixels) -> Pixels:
         """Returns one photo (h, w, 3) as the tower wants it, (size, size, 3) uint8."""
 

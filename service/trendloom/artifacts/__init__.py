@@ -11,6 +11,7 @@ from trendloom.artifacts.folders import (
     taxonomy_path,
     user_models_folder,
 )
+from trendloom.artifacts.gates import GATES, Gate, passed_gates, read_gates, write_gate
 from trendloom.artifacts.nouns import (
     Calibration,
     ClassifyCalibration,
@@ -25,12 +26,14 @@ from trendloom.artifacts.nouns import (
 __all__ = [
     "CARD",
     "FITS",
+    "GATES",
     "INTERPOLATIONS",
     "MODEL_NAME",
     "REQUIRED_FILES",
     "Calibration",
     "ClassifyCalibration",
     "FileRecord",
+    "Gate",
     "ModelCard",
     "ModelSource",
     "TagCalibration",
@@ -42,10 +45,13 @@ __all__ = [
     "load_card",
     "model_names",
     "models_folder",
+    "passed_gates",
+    "read_gates",
     "records",
     "remove_model",
     "taxonomy_path",
     "user_models_folder",
     "verify",
     "write_card",
+    "write_gate",
 ]

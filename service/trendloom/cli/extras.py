@@ -14,11 +14,16 @@ import typer
 
 from trendloom import __version__
 from trendloom.cli.door import app, finish, settings
+from trendloom.config import Settings
 
 __all__: list[str] = []
 
-_PARTS = ("numpy", "pillow", "onnxruntime", "faiss-cpu", "polars", "deltalake", "fastapi")
-_EXTRAS = {"heic": ("pillow-heif", "reads HEIC photos"), "train": ("torch", "trains and exports models")}
+_PARTS = ("numpy", "pillow", "simplejpeg", "onnxruntime", "faiss-cpu", "polars", "deltalake", "fastapi")
+_EXTRAS = {
+    "openvino": ("openvino", "bf16 on CPUs that have it"),
+    "heic": ("pillow-heif", "reads HEIC photos"),
+    "train": ("torch", "trains and exports models"),
+}
 
 
 def _version(wanted: bool) -> None:
@@ -52,6 +57,7 @@ def doctor(
     from trendloom.artifacts import verify
     from trendloom.errors import TrendloomError
     from trendloom.vision import registry
+    from trendloom.vision.engines import Machine
 
     chosen = settings()
     typer.echo(
@@ -64,10 +70,14 @@ def doctor(
         typer.echo(
             f"  {name} {found}" if found else f"  {name} not installed: {what}; pip install 'trendloom[{extra}]'"
         )
+    for line in Machine.here().words(_passed(chosen)):
+        typer.echo(f"  {line}")
     broken = False
     try:
         for card in registry.installed(chosen.models_dir):
-            loaded = registry.load(card.name, chosen.models_dir)
+            loaded = registry.load(
+                card.name, chosen.models_dir, engine=chosen.engine if card.name == chosen.model else "auto"
+            )
             verify(card)
             mark = "would run" if card.name == chosen.model else "installed"
             typer.echo(
@@ -101,6 +111,17 @@ def _whole(workspace: Path) -> bool:
         typer.echo(f"  index of {workspace}: {reason}")
         return False
     return True
+
+
+def _passed(chosen: Settings) -> frozenset[str]:
+    """Returns the engines that passed the gate of the model that would run; none where it cannot be read."""
+    from trendloom.artifacts import find_model, load_card, passed_gates
+    from trendloom.errors import TrendloomError
+
+    try:
+        return passed_gates(load_card(find_model(chosen.model, chosen.models_dir)))
+    except TrendloomError:
+        return frozenset()
 
 
 def _installed(name: str) -> str | None:

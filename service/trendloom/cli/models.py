@@ -1,4 +1,4 @@
-"""models: list, show, verify, remove, add, bench; and reembed, which brings a workspace to another model."""
+"""models: list, show, verify, remove, add, bench, gate; and reembed, which brings a workspace to another model."""
 
 from __future__ import annotations
 
@@ -21,6 +21,16 @@ app.add_typer(group, name="models")
 Name = Annotated[str, typer.Argument(metavar="NAME", help="A model that is installed.", show_default=False)]
 SomeName = Annotated[
     str | None, typer.Argument(metavar="[NAME]", help="A model that is installed; by default all.", show_default=False)
+]
+
+
+EngineName = Annotated[
+    str | None,
+    typer.Option(
+        "--engine",
+        help="What the image tower runs on; by default the fastest that passed its gate.",
+        show_default=False,
+    ),
 ]
 
 
@@ -66,6 +76,8 @@ def show(
 
 def _facts(card: ModelCard) -> list[tuple[str, str]]:
     """Returns the lines of a card: title and text."""
+    from trendloom.artifacts import read_gates
+
     source, length = card.source, card.text.context_length
     lines = [
         ("model", f"{card.identity}, made {card.created}"),
@@ -80,6 +92,7 @@ def _facts(card: ModelCard) -> list[tuple[str, str]]:
         checkpoint = f"  sha256 {source.sha256}" if source.sha256 else ""
         lines.append(("source", f"{source.architecture}, {source.pretrained}, {source.library}{checkpoint}"))
     lines += [("parity", text) for text in _parity(card.parity)]
+    lines += [("gate", gate.words) for gate in read_gates(card).values()]
     told = card.calibration.classify
     lines.append(
         ("classify", f"softmax scale {told.softmax_scale:g}, sigmoid {told.sigmoid_scale:g} x + {told.sigmoid_bias:g}")
@@ -162,23 +175,71 @@ def bench(
     ] = None,
     threads: Annotated[int, typer.Option(help="Threads that one call of a tower may use.", min=1, max=256)] = 1,
     seconds: Annotated[float, typer.Option(help="Time for each part.", min=0.01, max=60.0)] = 1.0,
+    engine: EngineName = None,
 ) -> None:
-    """Measures how fast a model is on this machine: a few seconds."""
+    """Measures how fast a model is on this machine: a few seconds; and says which engines there are."""
+    from trendloom.artifacts import passed_gates, read_gates
     from trendloom.vision import registry
     from trendloom.vision.bench import bench as measure
+    from trendloom.vision.engines import Machine
 
-    chosen = settings()
-    model = registry.load(name or chosen.model, chosen.models_dir, threads=threads)
+    chosen = settings(engine=engine)
+    model = registry.load(name or chosen.model, chosen.models_dir, threads=threads, engine=chosen.engine)
     found = measure(model, seconds=seconds)
     plural = "thread" if threads == 1 else "threads"
     typer.echo(f"{model.identity} on {found.engine}, {threads} {plural} a call, one caller")
     for what, rate in (
-        ("decode", f"{found.decode:10,.1f} photos/s of 1080 x 1350 pixels"),
-        ("prepare", f"{found.prepare:10,.1f} photos/s to {model.card.image_size} px"),
+        ("decode", f"{found.decode:10,.1f} photos/s of 1080 x 1350 pixels to {model.card.image_size} px"),
         ("image tower", f"{found.images:10,.1f} photos/s"),
         ("text tower", f"{found.texts:10,.1f} texts/s"),
     ):
         typer.echo(f"  {what:<12} {rate}")
+    for line in Machine.here().words(frozenset(passed_gates(model.card))):
+        typer.echo(f"  {line}")
+    for gate in read_gates(model.card).values():
+        typer.echo(f"  gate of {gate.words}")
+
+
+@group.command("gate")
+def measure_gate(
+    name: Name,
+    sources: Annotated[
+        list[Path], typer.Argument(metavar="SRC...", help="Photos of yours, a few hundred or more.", show_default=False)
+    ],
+    engine: Annotated[str, typer.Option(help="The engine to measure, such as openvino-cpu-bf16.", show_default=False)],
+    labels: Annotated[
+        Path | None,
+        typer.Option(help="CSV of key, group and value: what photos are known to show.", show_default=False),
+    ] = None,
+) -> None:
+    """Compares an engine with fp32 on photos of yours and keeps the figures; only what passed is ever chosen."""
+    from datetime import UTC, datetime
+
+    from trendloom.cli.show import bar
+    from trendloom.pipeline.gating import gate, read_gate_labels
+    from trendloom.sources import open_source
+    from trendloom.vision.engines import Machine, engine_of
+
+    chosen, machine = settings(), Machine.here()
+    wanted = engine_of(engine)
+    note = "" if machine.fast(wanted) else f", {wanted.precision} emulated"
+    known = read_gate_labels(labels) if labels else {}
+    with bar("photos") as progress:
+        found = gate(
+            name,
+            chosen.models_dir,
+            engine,
+            open_source(sources),
+            known,
+            machine=f"{machine.title}{note}",
+            today=datetime.now(tz=UTC).date(),
+            progress=progress,
+        )
+    typer.echo(found.words)
+    for failure in found.failures:
+        typer.echo(f"  {failure}")
+    if found.failures:
+        raise typer.Exit(1)
 
 
 @group.command()
@@ -293,7 +354,7 @@ def reembed(
     chosen = settings(model=model, workers=workers, garments=garments)
     told = sources or [Path(Workspace.open(workspace).meta.source)]
     found = [open_source([path], format=format, columns=parse_map(map or [])) for path in told]
-    loaded = registry.load(chosen.model, chosen.models_dir)
+    loaded = registry.load(chosen.model, chosen.models_dir, engine=chosen.engine)
     with bar("photos") as progress:
         came = look_again(
             workspace,

@@ -31,6 +31,10 @@ Garments = Annotated[
     str | None,
     typer.Option(help="on: find the garments of a photo (default); off: the whole photo alone.", show_default=False),
 ]
+Engine = Annotated[
+    str | None,
+    typer.Option(help="What the image tower runs on; by default the fastest that passed its gate.", show_default=False),
+]
 ModelName = Annotated[str | None, typer.Option("--model", help="A model that is installed.", show_default=False)]
 
 
@@ -51,6 +55,7 @@ def tag(
     format: Format = "auto",
     workers: Workers = None,
     model: ModelName = None,
+    engine: Engine = None,
 ) -> None:
     """Tags photos: a row per image, garment and tag."""
     from trendloom.cli.show import bar
@@ -60,8 +65,11 @@ def tag(
     from trendloom.vision import registry
 
     check_ending(output)
-    source, chosen = open_source(paths, format=format), settings(workers=workers, model=model, garments=garments)
-    loaded = registry.load(chosen.model, chosen.models_dir)
+    source, chosen = (
+        open_source(paths, format=format),
+        settings(workers=workers, model=model, garments=garments, engine=engine),
+    )
+    loaded = registry.load(chosen.model, chosen.models_dir, engine=chosen.engine)
     finder = loaded.finder if chosen.garments == "on" else None
     tagger: Tagger = loaded.tagger
     origins: dict[str, str] = {}
@@ -86,6 +94,7 @@ def embed(
     format: Format = "auto",
     workers: Workers = None,
     model: ModelName = None,
+    engine: Engine = None,
 ) -> None:
     """Embeds photos, or the lines of a text file: a row each with a unit vector."""
     from trendloom.cli.show import bar
@@ -97,8 +106,8 @@ def embed(
     check_ending(output)
     if bool(paths) == (texts is not None):
         raise InputError("embed: expected either photos or --texts LINES.txt, got " + ("both" if paths else "neither"))
-    chosen = settings(workers=workers, model=model)
-    encoder = registry.load(chosen.model, chosen.models_dir).encoder
+    chosen = settings(workers=workers, model=model, engine=engine)
+    encoder = registry.load(chosen.model, chosen.models_dir, engine=chosen.engine).encoder
     counts: Counter[str]
     with bar("embedding") as progress:
         if texts is not None:
@@ -120,6 +129,7 @@ def classify(
     format: Format = "auto",
     workers: Workers = None,
     model: ModelName = None,
+    engine: Engine = None,
 ) -> None:
     """Classifies photos over your own words (zero-shot): every label ranked per image."""
     from trendloom.cli.show import bar, err, status_line
@@ -130,14 +140,14 @@ def classify(
     from trendloom.vision.labels import split_labels
 
     check_ending(output)
-    written, chosen = read_labels(labels), settings(workers=workers, model=model)
+    written, chosen = read_labels(labels), settings(workers=workers, model=model, engine=engine)
     names, refused = split_labels(written)
     for reason in refused.values():
         err.print(f"trendloom: {reason}", highlight=False, markup=False)
     if not names:
         raise InputError(f"{labels.name}: expected at least one label that can be used, all {len(refused)} are refused")
     source = open_source(paths, format=format)
-    loaded = registry.load(chosen.model, chosen.models_dir)
+    loaded = registry.load(chosen.model, chosen.models_dir, engine=chosen.engine)
     score = loaded.classifier(names, multi_label=multi_label)
     job = "multi" if multi_label else "single"
     with bar("classifying") as progress:

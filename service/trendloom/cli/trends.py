@@ -102,7 +102,7 @@ def add(
     chosen = settings()
     refuse_labels([words], "trends add: ")  # before the towers are loaded
     home = Workspace.open(workspace)
-    loaded = registry.load_of(home.meta.model, chosen.models_dir)
+    loaded = registry.load_of(home.meta.model, chosen.models_dir, engine=chosen.engine)
     with home.writing():
         made, new = add_prompt(home, words, loaded)
         _again(home)

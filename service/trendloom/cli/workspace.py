@@ -123,7 +123,7 @@ def ingest_into(
     from trendloom.vision import registry
 
     source = open_source([src], format=format, columns=parse_map(columns or []))
-    loaded = registry.load(chosen.model, chosen.models_dir)
+    loaded = registry.load(chosen.model, chosen.models_dir, engine=chosen.engine)
     home = Workspace.create(
         root, model=loaded.identity, taxonomy=loaded.taxonomy.identity, source=str(source_root(src))
     )
@@ -220,7 +220,7 @@ def views_of(root: Path, chosen: Settings, *, k: int) -> Views:
     home = Workspace.open(root)
 
     def load() -> tuple[Encoder, Tagger, Finder | None]:
-        loaded = registry.load_of(home.meta.model, chosen.models_dir)
+        loaded = registry.load_of(home.meta.model, chosen.models_dir, engine=chosen.engine)
         tagger = HeadTagger(loaded.tagger, [head for head in heads_of(home) if head.model == loaded.identity])
         return loaded.encoder, tagger, loaded.finder if chosen.garments == "on" else None
 

@@ -38,7 +38,7 @@ class _Mapper:
         items = map(self._source.item, keys)
         seen = list(look(items, encoder, tagger, workers=1, finder=finder, colours=True))
         table = io.BytesIO()
-        tag_rows(seen, model=encoder.model, taxonomy=tagger.taxonomy).write_parquet(table)
+        tag_rows(seen, encoder=encoder, taxonomy=tagger.taxonomy).write_parquet(table)
         self._output.write(part, table.getvalue())
         return Counter(one.status for one in seen)
 

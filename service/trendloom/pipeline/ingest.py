@@ -13,7 +13,7 @@ from trendloom.pipeline.looking import Garment, Seen, look
 from trendloom.store import Workspace, frame
 from trendloom.types import Encoder, Finder, Item, Post, Source, Tagger
 
-__all__ = ["BATCH", "Ingested", "ingest", "statuses"]
+__all__ = ["BATCH", "Ingested", "Writer", "ingest", "statuses"]
 
 BATCH = 512  # photos per commit
 
@@ -71,7 +71,7 @@ def ingest(
     done = set(zip(known["key"], known["post_id"], strict=True))
     ok = known.filter(pl.col("status") == "ok")
     keys = {key: _digest(sha256) for key, sha256 in zip(ok["key"], ok["sha256"], strict=True)}
-    writer = _Writer(workspace, model=encoder.model, taxonomy=tagger.taxonomy, keys=keys)
+    writer = Writer(workspace, encoder, taxonomy=tagger.taxonomy, keys=keys)
     result = Ingested(total=source.total)
 
     def new() -> Iterator[Item]:
@@ -115,11 +115,12 @@ def _remove_unfinished(workspace: Workspace) -> None:
             workspace.delete(table, f"{column} IN ({quoted})")
 
 
-class _Writer:
+class Writer:
     """Commits batches of what was seen; remembers which keys and posts the workspace holds."""
 
-    def __init__(self, workspace: Workspace, *, model: str, taxonomy: str, keys: dict[str, int]) -> None:
-        self._workspace, self._model, self._taxonomy, self._keys = workspace, model, taxonomy, keys
+    def __init__(self, workspace: Workspace, encoder: Encoder, *, taxonomy: str, keys: dict[str, int]) -> None:
+        self._workspace, self._encoder, self._taxonomy, self._keys = workspace, encoder, taxonomy, keys
+        self._model = encoder.model
         self._posts = set(workspace.scan("posts").select("post_id").collect()["post_id"])
 
     def commit(self, batch: Sequence[Seen]) -> None:
@@ -134,7 +135,7 @@ class _Writer:
             if seen.picture and seen.item.key not in self._keys:  # else another post showed the same photo
                 self._keys[seen.item.key] = _digest(seen.picture.sha256)
                 for garment in seen.garments:
-                    rows["garments"].append(_garment_row(seen.item.key, garment, self._model))
+                    rows["garments"].append(_garment_row(seen.item.key, garment, self._model, self._encoder.engine))
                     rows["tags"] += self._tag_rows(seen.item.key, garment)
         for table, found in rows.items():
             self._workspace.append(table, frame(table, found))
@@ -186,7 +187,7 @@ def _photo_row(seen: Seen, model: str) -> dict[str, object]:
     }
 
 
-def _garment_row(key: str, garment: Garment, model: str) -> dict[str, object]:
+def _garment_row(key: str, garment: Garment, model: str, engine: str) -> dict[str, object]:
     box = garment.box
     return {
         "key": key,
@@ -198,6 +199,7 @@ def _garment_row(key: str, garment: Garment, model: str) -> dict[str, object]:
         "share": (box.x1 - box.x0) * (box.y1 - box.y0),
         "vector": garment.vector.astype("<f2").tobytes(),
         "model": model,
+        "engine": engine,
     }
 
 

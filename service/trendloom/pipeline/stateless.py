@@ -40,8 +40,9 @@ TAG_COLUMNS: dict[str, pl.DataType] = {
     **dict.fromkeys(("model", "taxonomy"), pl.String()),
     "hex": pl.String(),
     **dict.fromkeys(("lab_l", "lab_a", "lab_b", "share"), pl.Float32()),
+    "engine": pl.String(),
 }
-EMBED_COLUMNS: dict[str, pl.DataType] = {**_HEAD, "embedding": pl.List(pl.Float32())}
+EMBED_COLUMNS: dict[str, pl.DataType] = {**_HEAD, "embedding": pl.List(pl.Float32()), "engine": pl.String()}
 _CLASSIFY_COLUMNS: dict[str, pl.DataType] = {
     **_HEAD,
     "label": pl.String(),
@@ -140,24 +141,28 @@ def tag_to(
     names = {"model": encoder.model, "taxonomy": tagger.taxonomy}
     stamp = {"command": "tag", **names, "origins": dict(origins), "garments": finder is not None}
     writer = PartWriter(output, stamp)
-    rows = partial(tag_rows, model=encoder.model, taxonomy=tagger.taxonomy, origins=origins)
+    rows = partial(tag_rows, encoder=encoder, taxonomy=tagger.taxonomy, origins=origins)
     counts = _run(source, encoder, tagger, writer, rows, workers=workers, progress=progress, finder=finder)
     writer.finish(pl.DataFrame(schema=TAG_COLUMNS))
     return counts
 
 
 def tag_rows(
-    batch: Sequence[Seen], *, model: str, taxonomy: str, origins: Mapping[str, str] = MappingProxyType({})
+    batch: Sequence[Seen], *, encoder: Encoder, taxonomy: str, origins: Mapping[str, str] = MappingProxyType({})
 ) -> pl.DataFrame:
     """Returns a row per image, garment and tag, and one per main colour, with the columns of `TAG_COLUMNS`."""
     found: list[dict[str, object]] = []
+    names = {"model": encoder.model, "taxonomy": taxonomy}
     for seen in batch:
-        head = {"key": seen.item.key, "status": seen.status, "error": seen.error, "model": model, "taxonomy": taxonomy}
+        head = {"key": seen.item.key, "status": seen.status, "error": seen.error, **names}
         if not seen.garments:
             found.append({**head, "model": None, "taxonomy": None})
         for g in seen.garments:
             sure = [tag for tag in g.tags if tag.sure]
-            place = {"garment": g.number, "x0": g.box.x0, "y0": g.box.y0, "x1": g.box.x1, "y1": g.box.y1}
+            place = {
+                "garment": g.number, "engine": encoder.engine,
+                "x0": g.box.x0, "y0": g.box.y0, "x1": g.box.x1, "y1": g.box.y1,
+            }  # fmt: skip
             found += [
                 {
                     **head,
@@ -202,6 +207,7 @@ def embed_to(source: Source, encoder: Encoder, output: Path, *, workers: int, pr
                 "status": s.status,
                 "error": s.error,
                 "embedding": s.garments[0].vector.tolist() if s.garments else None,
+                "engine": encoder.engine if s.garments else None,
             }
             for s in batch
         ]

@@ -40,6 +40,7 @@ FACTS: dict[str, dict[str, pl.DataType]] = {
         **dict.fromkeys(("x0", "y0", "x1", "y1", "share"), pl.Float32()),
         "vector": pl.Binary(),
         "model": _STR,
+        "engine": _STR,
     },
     "tags": {
         "key": _STR,

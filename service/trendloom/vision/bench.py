@@ -12,7 +12,7 @@ import numpy as np
 from PIL import Image
 
 from trendloom.drawn import draw_garment, draw_scene
-from trendloom.photos import decode
+from trendloom.photos import fitted
 from trendloom.types import Pixels
 from trendloom.vision.registry import Model
 
@@ -29,15 +29,13 @@ class Bench:
     """Medians over rounds of 8, one after another on one caller.
 
     Attributes:
-        decode: JPEG photos of 1080 x 1350 per second, file to pixels.
-        prepare: Decoded photos per second, pixels to the tower's square.
+        decode: JPEG photos of 1080 x 1350 per second, file to the tower's square.
         images: Prepared photos per second through the image tower.
         texts: Texts of thirteen words per second, tokenizer included.
         engine: Runtime, provider and precision.
     """
 
     decode: float
-    prepare: float
     images: float
     texts: float
     engine: str
@@ -46,11 +44,9 @@ class Bench:
 def bench(model: Model, *, seconds: float = 1.0) -> Bench:
     """Returns the rates of an installed model; each part runs for about `seconds`."""
     encoder, photo = model.encoder, _photo()
-    pixels = decode(photo, target=encoder.size).pixels
-    batch = np.stack([encoder.prepare(pixels)] * _BATCH)
+    batch = np.stack([fitted(photo, encoder.fit).pixels] * _BATCH)
     return Bench(
-        decode=_rate(lambda: [decode(photo, target=encoder.size) for _ in range(_BATCH)], seconds),
-        prepare=_rate(lambda: [encoder.prepare(pixels) for _ in range(_BATCH)], seconds),
+        decode=_rate(lambda: [fitted(photo, encoder.fit) for _ in range(_BATCH)], seconds),
         images=_rate(lambda: encoder.images(batch), seconds),
         texts=_rate(lambda: encoder.texts([_TEXT] * _BATCH), seconds),
         engine=model.engine,

@@ -7,12 +7,22 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from trendloom.artifacts import ModelCard, find_model, installed_cards, load_card, models_folder, taxonomy_path
+from trendloom.artifacts import (
+    ModelCard,
+    find_model,
+    installed_cards,
+    load_card,
+    models_folder,
+    passed_gates,
+    read_gates,
+    taxonomy_path,
+)
 from trendloom.errors import ArtifactError, InputError
 from trendloom.taxonomy import Taxonomy, load_taxonomy
 from trendloom.types import Floats, Session
 from trendloom.vision.classifier import label_vectors, probabilities
 from trendloom.vision.encoder import ClipEncoder, Lazy
+from trendloom.vision.engines import AUTO, Engine, Machine, candidates, engine_of
 from trendloom.vision.garments import GarmentFinder, GarmentSettings
 from trendloom.vision.layers import check_prompts
 from trendloom.vision.tagger import PromptTagger, make_prompt_vectors, prompt_vectors, save_prompt_vectors
@@ -76,19 +86,20 @@ def installed(models_dir: Path | None = None) -> tuple[ModelCard, ...]:
     return installed_cards(models_dir)
 
 
-def load(name: str = DEFAULT_MODEL, models_dir: Path | None = None, threads: int = 1) -> Model:
-    """Returns an installed model; `threads` is what one call of a tower may use.
+def load(name: str = DEFAULT_MODEL, models_dir: Path | None = None, threads: int = 1, engine: str = AUTO) -> Model:
+    """Returns an installed model; `threads` is what one call of a tower may use, `engine` what the image tower runs on.
 
     Raises:
         ArtifactError: no such model, or its files do not fit its card.
         InputError: `threads` is not positive.
+        ConfigError: there is no such engine.
     """
     if threads < 1:
         raise InputError(f"expected at least 1 thread, got {threads}")
-    return open_model(find_model(name, models_dir), taxonomy_path(models_dir), threads)
+    return open_model(find_model(name, models_dir), taxonomy_path(models_dir), threads, engine)
 
 
-def load_of(identity: str, models_dir: Path | None = None, threads: int = 1) -> Model:
+def load_of(identity: str, models_dir: Path | None = None, threads: int = 1, engine: str = AUTO) -> Model:
     """Returns the installed model that a workspace names, such as `fashion-lite 1.0`: no other may read its vectors.
 
     Raises:
@@ -96,7 +107,7 @@ def load_of(identity: str, models_dir: Path | None = None, threads: int = 1) -> 
     """
     name = identity.split(" ", 1)[0]
     try:
-        found = load(name, models_dir, threads)
+        found = load(name, models_dir, threads, engine)
     except ArtifactError as exc:
         raise ArtifactError(f"the workspace holds vectors of {identity}: {exc}") from exc
     if found.identity != identity:
@@ -120,15 +131,20 @@ def write_prompts(model_dir: Path) -> Path:
     return save_prompt_vectors(vectors, model.taxonomy, model.card)
 
 
-def open_model(folder: Path, taxonomy: Path, threads: int = 1) -> Model:
+def open_model(folder: Path, taxonomy: Path, threads: int = 1, engine: str = AUTO, *, gated: bool = True) -> Model:
     """Returns the model in a folder, installed or not yet; `threads` is what one call of a tower may use.
 
+    The image tower runs on `engine`; the small graphs beside it stay in fp32. Only what measures a gate is not `gated`.
+
     Raises:
-        ArtifactError: the card or the taxonomy cannot be read.
+        ArtifactError: the card or the taxonomy cannot be read, or the engine's precision has not passed its gate.
+        ConfigError: there is no such engine.
         InputError: the taxonomy asks for something about people.
     """
     card = load_card(folder)
-    image = Lazy(lambda: _session(folder / "image.onnx", threads))  # one for the whole photo and for its garments
+    if engine != AUTO:
+        check_gate(card, engine_of(engine), gated=gated)
+    image = Lazy(lambda: _image_session(card, threads, engine))  # one for the whole photo and for its garments
     encoder = ClipEncoder(card, image=image.get, text=lambda: _session(folder / "text.onnx", threads))
     settings = GarmentSettings.of(card)
     finder = None
@@ -144,6 +160,34 @@ def open_model(folder: Path, taxonomy: Path, threads: int = 1) -> Model:
     if taxonomy.parent != models_folder():  # the shipped one is judged by its tests, not at every start
         check_prompts(known, taxonomy.name)
     return Model(card=card, taxonomy=known, encoder=encoder, finder=finder)
+
+
+def check_gate(card: ModelCard, engine: Engine, *, gated: bool = True) -> None:
+    """Raises ArtifactError where a precision below fp32 has not passed its gate for a model."""
+    if not gated or engine.precision == "fp32" or engine.name in passed_gates(card):
+        return
+    known = read_gates(card).get(engine.name)
+    why = f"did not pass ({'; '.join(known.failures)})" if known else "was not measured for these weights"
+    raise ArtifactError(
+        f"{engine.name}: the gate of {engine.precision} for {card.identity} {why}: measure it on photos of yours with "
+        f"`trendloom models gate {card.name} SRC --labels CSV --engine {engine.name}`, or choose an engine in fp32"
+    )
+
+
+def _image_session(card: ModelCard, threads: int, name: str) -> Session:
+    """Returns the image tower on an engine, or on the first of those that may be chosen and that starts."""
+    from trendloom.vision.session import start  # noqa: PLC0415
+
+    path = card.folder / "image.onnx"
+    if name != AUTO:
+        return start(path, engine_of(name), threads=threads)
+    *first, last = candidates(Machine.here(), passed_gates(card))
+    for engine in first:
+        try:
+            return start(path, engine, threads=threads)
+        except ArtifactError:  # a library without its device, which only starting it tells
+            continue
+    return start(path, last, threads=threads)
 
 
 def _session(path: Path, threads: int) -> Session:
