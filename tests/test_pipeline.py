@@ -161,6 +161,7 @@ def test_tag_writes_a_row_per_image_garment_and_tag(tmp_path: Path, dump: Path) 
         "lab_a",
         "lab_b",
         "share",
+        "engine",
     ]
     assert {row["key"] for row in rows} == {row["image"] for row in rows_of(dump / "manifest.csv")}
     bad = [row for row in rows if row["status"] != "ok"]
