@@ -196,7 +196,9 @@ def test_embeddings_are_unit_float32_lists(tmp_path: Path, dump: Path) -> None:
         "status": pl.String,
         "error": pl.String,
         "embedding": pl.List(pl.Float32),
+        "engine": pl.String,
     }
+    assert set(rows["engine"]) == {"numpy-cpu-fp32", None}
     good = rows.filter(pl.col("status") == "ok")["embedding"].to_list()
     np.testing.assert_allclose(np.linalg.norm(np.array(good), axis=1), 1, atol=1e-5)
     assert rows.filter(pl.col("status") != "ok")["embedding"].null_count() == 3
