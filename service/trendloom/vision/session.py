@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import queue
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -37,38 +38,17 @@ def start(path: Path, engine: Engine, *, threads: int = 1) -> Session:
     return OnnxSession(path, engine=engine, threads=threads)
 
 
-class OnnxSession:
-    """One ONNX graph under onnxruntime; workers may share it, each call runs on its caller's thread.
+class _TowerSession(ABC):
+    """What a session says of itself, and a tower's one output."""
 
-    Threads of the runtime never spin: with `threads=1`, N workers use N cores and no more.
-
-    Raises:
-        ArtifactError: the file is missing or is no graph that the runtime can run, or the device is not there.
-    """
-
-    def __init__(self, path: Path, *, engine: Engine = _CPU, threads: int = 1) -> None:
-        options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = threads
-        options.inter_op_num_threads = 1
-        options.log_severity_level = _ERRORS_ONLY
-        options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-        options.add_session_config_entry("session.inter_op.allow_spinning", "0")
+    def __init__(self, path: Path, engine: Engine) -> None:
         self._engine, self._place = engine, f"{path.parent.name}/{path.name}"
         if not path.is_file():
             raise ArtifactError(f"expected the model file {self._place}, found none; install the model again")
-        providers: list[Any] = [(engine.provider, _OPTIONS.get(engine.provider, {}))]
-        if engine != _CPU:
-            providers.append(_CPU.provider)  # for what the device has no kernel of
-        try:
-            self._session = onnxruntime.InferenceSession(str(path), options, providers=providers)
-        except Exception as exc:  # the runtime's errors share no base but Exception
-            said = str(exc).replace(str(path), path.name)  # the message may reach another machine
-            raise ArtifactError(f"{self._place}: expected an ONNX graph, onnxruntime says: {said}") from exc
-        if engine.provider not in self._session.get_providers():
-            raise ArtifactError(
-                f"{engine.name}: expected a device for {engine.provider}, found none: "
-                f"check its driver, or choose --engine {_CPU.name}"
-            )
+
+    @abstractmethod
+    def outputs(self, names: Sequence[str], inputs: dict[str, NDArray[np.generic]]) -> list[Floats]:
+        """Returns the named outputs, in order, float32."""
 
     @property
     def engine(self) -> str:
@@ -82,7 +62,41 @@ class OnnxSession:
             ArtifactError: the graph takes other inputs or gives another output than a tower does.
         """
         (found,) = self.outputs(["embedding"], inputs)
-        return _rows(found, self._place)
+        if found.ndim != 2:
+            raise ArtifactError(f"{self._place}: expected rows of float32, got an array of shape {found.shape}")
+        return found
+
+
+class OnnxSession(_TowerSession):
+    """One ONNX graph under onnxruntime; workers may share it, each call runs on its caller's thread.
+
+    Threads of the runtime never spin: with `threads=1`, N workers use N cores and no more.
+
+    Raises:
+        ArtifactError: the file is missing or is no graph that the runtime can run, or the device is not there.
+    """
+
+    def __init__(self, path: Path, *, engine: Engine = _CPU, threads: int = 1) -> None:
+        super().__init__(path, engine)
+        options = onnxruntime.SessionOptions()
+        options.intra_op_num_threads = threads
+        options.inter_op_num_threads = 1
+        options.log_severity_level = _ERRORS_ONLY
+        options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+        options.add_session_config_entry("session.inter_op.allow_spinning", "0")
+        providers: list[Any] = [(engine.provider, _OPTIONS.get(engine.provider, {}))]
+        if engine != _CPU:
+            providers.append(_CPU.provider)  # for what the device has no kernel of
+        try:
+            self._session = onnxruntime.InferenceSession(str(path), options, providers=providers)
+        except Exception as exc:  # the runtime's errors share no base but Exception
+            said = str(exc).replace(str(path), path.name)  # the message may reach another machine
+            raise ArtifactError(f"{self._place}: expected an ONNX graph, onnxruntime says: {said}") from exc
+        if engine.provider not in self._session.get_providers():
+            raise ArtifactError(
+                f"{engine.name}: expected a device for {engine.provider}, found none: "
+                f"check its driver, or choose --engine {_CPU.name}"
+            )
 
     def outputs(self, names: Sequence[str], inputs: dict[str, NDArray[np.generic]]) -> list[Floats]:
         """Returns the named outputs, in order, float32.
@@ -102,7 +116,7 @@ class OnnxSession:
         return found
 
 
-class OpenVinoSession:
+class OpenVinoSession(_TowerSession):
     """One ONNX graph under OpenVINO on the CPU; workers may share it, each call has a stream of its own.
 
     The precision is set, never left to the processor: on one with bf16 OpenVINO would choose that by itself.
@@ -112,13 +126,11 @@ class OpenVinoSession:
     """
 
     def __init__(self, path: Path, *, engine: Engine, threads: int = 1) -> None:
-        self._engine, self._place = engine, f"{path.parent.name}/{path.name}"
         try:
             import openvino  # noqa: PLC0415  an extra
         except ImportError as exc:
             raise ArtifactError(f"{engine.name}: expected OpenVINO: pip install 'trendloom[openvino]'") from exc
-        if not path.is_file():
-            raise ArtifactError(f"expected the model file {self._place}, found none; install the model again")
+        super().__init__(path, engine)
         streams = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
         wanted = {
             "INFERENCE_PRECISION_HINT": "bf16" if engine.precision == "bf16" else "f32",
@@ -135,20 +147,6 @@ class OpenVinoSession:
             said = str(exc).replace(str(path), path.name)
             raise ArtifactError(f"{self._place}: expected an ONNX graph, OpenVINO says: {said}") from exc
 
-    @property
-    def engine(self) -> str:
-        """Runtime, device and precision."""
-        return self._engine.name
-
-    def run(self, inputs: dict[str, NDArray[np.generic]]) -> Floats:
-        """Returns the graph's output `embedding`, (n, dim) float32.
-
-        Raises:
-            ArtifactError: the graph takes other inputs or gives another output than a tower does.
-        """
-        (found,) = self.outputs(["embedding"], inputs)
-        return _rows(found, self._place)
-
     def outputs(self, names: Sequence[str], inputs: dict[str, NDArray[np.generic]]) -> list[Floats]:
         """Returns the named outputs, in order, float32.
 
@@ -163,9 +161,3 @@ class OpenVinoSession:
             raise ArtifactError(f"{self._place}: expected a tower's inputs and output, OpenVINO says: {exc}") from exc
         finally:
             self._idle.put(request)
-
-
-def _rows(found: Floats, place: str) -> Floats:
-    if found.ndim != 2:
-        raise ArtifactError(f"{place}: expected rows of float32, got an array of shape {found.shape}")
-    return found
