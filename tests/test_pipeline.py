@@ -56,6 +56,7 @@ def test_every_image_is_accounted_for(dump: Path, home: Workspace) -> None:
     assert failed["error"].null_count() == 0
     assert sum(statuses(home).values()) == len(wanted)
     assert set(home.read("garments")["key"]) == set(photos.filter(pl.col("status") == "ok")["key"])
+    assert set(home.read("garments")["engine"]) == {"numpy-cpu-fp32"}
 
 
 def test_raw_author_names_are_nowhere_in_the_workspace(home: Workspace) -> None:
