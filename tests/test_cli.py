@@ -98,6 +98,17 @@ def test_what_cannot_start_is_one_line_and_exit_2(
     assert not list((tmp_path / "out").glob("t.*"))
 
 
+def test_an_interruption_is_told_with_the_remedy(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def interrupted(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("trendloom.sources.open_source", interrupted)
+    assert call("tag", tmp_path, "--output", tmp_path / "t.csv") == 130
+    assert "interrupted; run the same command again to go on" in capsys.readouterr().err
+
+
 def test_an_unwritable_workspace_is_one_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     photo(tmp_path / "in")
     (tmp_path / "file").write_text("")

@@ -16,6 +16,9 @@ __all__ = ["app", "main"]
 _UsageError: type[typer.BadParameter] = next(c for c in typer.BadParameter.__mro__ if c.__name__ == "ClickException")
 
 
+_INTERRUPTED = 130
+
+
 def main(arguments: list[str] | None = None) -> None:
     """Runs the command line. Exit codes: 0 fine, 1 finished with failed items, 2 could not start, 130 interrupted."""
     sys.exit(_run(arguments))
@@ -31,11 +34,12 @@ def _run(arguments: list[str] | None) -> int:
         reason.show()
         return 2
     except (typer.Abort, KeyboardInterrupt):
-        print("trendloom: interrupted; run the same command again to go on", file=sys.stderr)
-        return 130
+        code = _INTERRUPTED
     except typer.Exit as reason:
-        return reason.exit_code
+        code = reason.exit_code
     except BrokenPipeError:  # the reader of stdout went away, as `head` does
         sys.stderr.close()
         return 0
+    if code == _INTERRUPTED:  # some versions of Typer say so by the code alone
+        print("trendloom: interrupted; run the same command again to go on", file=sys.stderr)
     return code if isinstance(code, int) else 0
