@@ -42,7 +42,8 @@ def audience(seed: int = 0, apart: float = 2.5) -> tuple[pl.DataFrame, pl.DataFr
 
 
 def photos_of(posts: pl.DataFrame) -> pl.DataFrame:
-    return posts.select("post_id", sha256="post_id", phash=pl.lit(None, dtype=pl.Int64))
+    none = pl.lit(None, dtype=pl.Int64)
+    return posts.select("post_id", sha256="post_id", phash=none, colours=none)
 
 
 class TestCohorts:

@@ -269,7 +269,7 @@ def test_everything_works_without_scripts(page: Any, site: str, tmp_path: Path) 
     page.wait_for_url("**/?stage=fading")
     page.get_by_label("Country").select_option("FR")
     page.get_by_role("button", name="Show").click()
-    page.wait_for_url("**/?stage=fading&country=FR&platform=&q=")
+    page.wait_for_url("**/?stage=fading&country=FR&platform=&cohort=&shows=&q=")
     assert page.locator("table.list tbody tr").count() == 5
     page.locator("table.list tbody a").first.click()
     page.locator("svg.chart").wait_for()

@@ -25,6 +25,7 @@ _MIN_WINDOWS = {"week": 8, "month": 6}
 _MIN_PEOPLE = 20  # in the last 13 weeks, to be called
 _MIN_EVENTS = 25  # people in all spans, to be tested; chosen by the total alone, which says nothing about growth
 _Q = 0.1
+_TIMES = 2.0  # what looking at a dozen overlapping times is worth
 _ODDS = 2.0  # log weight of a rise against a strong season of the trend's own
 _PASSING = 3  # tests that usually pass: the weights are best at the level that so many give
 _LEAST_RISE = 0.2  # log growth
@@ -183,13 +184,13 @@ def _tests(rises: Rises, tested: NDArray[np.bool_]) -> _Tests:
     """Returns the tests of some trends.
 
     The best of a dozen overlapping times has about twice the tail of a normal variable (6,600 trends of 18 dumps without
-    any rise); what else is asked of a call takes off as much: 6 of 60 dumps of 60 weeks had one at q .1.
+    any rise), which the p-values are doubled for.
     """
     up, down = np.ones(len(tested)), np.ones(len(tested))
     level = _Q * _PASSING / max(int(tested.sum()), _PASSING)
     weight = sizes_to_weights(rises.expected[tested], level=level)
-    up[tested] = benjamini_hochberg(np.minimum(upper_tail(rises.up.z[tested]) / weight, 1.0))
-    down[tested] = benjamini_hochberg(np.minimum(upper_tail(-rises.down.z[tested]) / weight, 1.0))
+    up[tested] = benjamini_hochberg(np.minimum(_TIMES * upper_tail(rises.up.z[tested]) / weight, 1.0))
+    down[tested] = benjamini_hochberg(np.minimum(_TIMES * upper_tail(-rises.down.z[tested]) / weight, 1.0))
     return _Tests(up=up, down=down, tested=tested)
 
 
