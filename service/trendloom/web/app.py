@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Collection
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +16,7 @@ from starlette.staticfiles import StaticFiles
 from starlette.templating import Jinja2Templates
 from starlette.types import Scope
 
+from trendloom import __version__
 from trendloom.config import Settings
 from trendloom.web import drawing, forecast_words, problems, words
 from trendloom.web.deps import make_lines
@@ -63,7 +63,7 @@ def _templates() -> Jinja2Templates:
         drawing=drawing,
         photo=photos.address,
         static=lambda name: f"/static/{name}?{digests[name]}",
-        version=version("trendloom"),
+        version=__version__,
     )
     return templates
 
@@ -105,9 +105,7 @@ def create_app(
     settings = settings or Settings()
     if hosts is None and settings.host.lower() in _LOOPBACK | {"localhost"}:
         hosts = LOCAL_NAMES
-    app = FastAPI(
-        title="trendloom", version=version("trendloom"), docs_url=None, redoc_url=None, redirect_slashes=False
-    )
+    app = FastAPI(title="trendloom", version=__version__, docs_url=None, redoc_url=None, redirect_slashes=False)
     app.state.views = views
     app.state.settings = settings
     app.state.templates = _templates()
