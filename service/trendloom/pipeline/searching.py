@@ -198,7 +198,12 @@ class Nearest:
         if passing.posts is not None:
             shown = shown.join(rows_at(passing.posts, shown["post_id"]), on="post_id", how="semi")
         posts = shown.join(rows_at(facts.posts, shown["post_id"]), on="post_id")
-        words = dict(rows_at(facts.tags, scores).group_by("key", maintain_order=True).agg("value").iter_rows())
+        words = dict(
+            rows_at(facts.tags, scores)
+            .group_by("key", maintain_order=True)
+            .agg(pl.col("value").unique(maintain_order=True))
+            .iter_rows()
+        )
         hits = [
             Hit(
                 key=row["key"],
