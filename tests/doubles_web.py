@@ -15,7 +15,8 @@ from PIL import Image, ImageDraw
 
 from tests.doubles_forecasts import FakeForecasts
 from trendloom.errors import InputError
-from trendloom.pipeline.searching import Filters
+from trendloom.pipeline.searching import Filters, Hit
+from trendloom.pipeline.tagging import TagResult
 from trendloom.pipeline.thumbnails import heat_png
 from trendloom.types import Box, MainColour, Tag
 
@@ -80,26 +81,6 @@ class Photo:
     has_file: bool
     width: int | None = 360
     height: int | None = 480
-
-
-@dataclass(frozen=True, kw_only=True)
-class Hit:
-    key: str
-    post_id: str
-    posted_at: datetime | None
-    score: float
-    tags: list[str]
-    has_file: bool
-
-
-@dataclass(frozen=True, kw_only=True)
-class TagResult:
-    key: str
-    status: str
-    error: str | None
-    tags: list[tuple[int, Box, Tag]]
-    colours: dict[int, tuple[MainColour, ...]]
-    heats: dict[int, bytes]
 
 
 def photo_bytes(colour: tuple[int, int, int], pattern: str = "plain", size: tuple[int, int] = (360, 480)) -> bytes:

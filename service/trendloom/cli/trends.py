@@ -153,7 +153,7 @@ def _again(home: Workspace) -> None:
     from trendloom.pipeline.ledger import issued
     from trendloom.pipeline.study import study
 
-    last, chosen = home.read("runs").sort("finished_at").tail(1), settings()
+    last, chosen = home.last_run(), settings()
     if not last.height:
         return
     day, step = last["now"][0], step_of(last["window"][0])

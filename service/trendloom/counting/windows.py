@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from trendloom.errors import InputError
 
-__all__ = ["Step", "Windows", "choose_windows", "window_start"]
+__all__ = ["Step", "Windows", "choose_windows", "step_named", "window_start"]
 
 Step = Literal["week", "month"]
 
@@ -118,6 +118,11 @@ def _times(posted_at: pl.Series) -> NDArray[np.int64]:
         msg = f"expected posted_at as a column of times, got {posted_at.dtype}: convert it before counting"
         raise InputError(msg)
     return posted_at.cast(pl.Datetime("us")).cast(pl.Int64).fill_null(np.iinfo(np.int64).min).to_numpy()
+
+
+def step_named(name: str) -> Step:
+    """Returns the step that a stored run names: months where it says so, else weeks."""
+    return "month" if name == "month" else "week"
 
 
 def choose_windows(posted_at: pl.Series, *, as_of: date | datetime | None = None, step: Step | None = None) -> Windows:

@@ -12,7 +12,7 @@ from trendloom.forecast.calendar import WEEKS_A_YEAR, Rhythm
 from trendloom.forecast.metrics import Floats64, mean_or_zero, scale_of
 from trendloom.forecast.structural import HALF_LIVES, Parts
 
-__all__ = ["Sight", "groups_of", "look", "others_of", "periods_of", "unit_of", "year_on_year"]
+__all__ = ["Sight", "groups_of", "look", "others_of", "periods_of", "ratio_of", "slope_of", "unit_of", "year_on_year"]
 
 _FLOOR = 0.1  # share of a series' mean added to both sides of a ratio
 _REFERENCE = HALF_LIVES.index(12.0)
@@ -145,10 +145,10 @@ def _levels(columns: _Columns, sight: Sight) -> None:
         columns.add(rest[-periods_of(sight.rhythm, weeks) :].mean(axis=0) - reference)
     columns.add(main.levels[0] - reference, main.levels[-1] - reference, main.growth)
     for weeks in (26, 52):
-        columns.add(_slope(rest[-periods_of(sight.rhythm, weeks) :]) * sight.rhythm.season)
+        columns.add(slope_of(rest[-periods_of(sight.rhythm, weeks) :]) * sight.rhythm.season)
 
 
-def _slope(values: NDArray[np.float32]) -> Floats64:
+def slope_of(values: NDArray[np.floating]) -> Floats64:
     """Returns the least-squares slope per period of each column."""
     steps = np.arange(len(values)) - (len(values) - 1) / 2
     return np.asarray(steps @ values / max(float((steps**2).sum()), 1.0))
@@ -228,8 +228,11 @@ def _signal(columns: _Columns, sight: Sight, signal: Floats64) -> None:
     mean_own = np.where(both, history, 0).sum(axis=0) / count + 1e-12
     usual = np.log(mean_signal / mean_own)
     for weeks in (13, 52):
-        recent = slice(-periods_of(sight.rhythm, weeks), None)
-        ratio = np.log(
-            (signal[recent].mean(axis=0) + _FLOOR * mean_signal) / (history[recent].mean(axis=0) + _FLOOR * mean_own)
-        )
+        ratio = ratio_of(signal, history, (mean_signal, mean_own), periods_of(sight.rhythm, weeks))
         columns.add(ratio, ratio - usual)
+
+
+def ratio_of(signal: Floats64, history: Floats64, means: tuple[Floats64, Floats64], periods: int) -> Floats64:
+    """Returns (n,) log ratios of a signal to the series over the last periods; a share of their means floors both."""
+    now, own = signal[-periods:].mean(axis=0), history[-periods:].mean(axis=0)
+    return np.asarray(np.log((now + _FLOOR * means[0]) / (own + _FLOOR * means[1])))

@@ -16,8 +16,9 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.linear_model import LogisticRegression
 
+from trendloom.forecast.calendar import Rhythm
 from trendloom.forecast.engine import Engine
-from trendloom.forecast.features import others_of, periods_of, year_on_year
+from trendloom.forecast.features import others_of, periods_of, ratio_of, slope_of, year_on_year
 from trendloom.forecast.metrics import Floats64, mean_or_zero
 from trendloom.forecast.structural import Parts
 
@@ -58,15 +59,36 @@ class _Past:
 
 def growing_chances(engine: Engine) -> Growing:
     """Returns for each series at the end of the engine's grid how likely the coming year is to be higher."""
-    grid, year = engine.grid, engine.grid.rhythm.season
+    grid = engine.grid
     now, count = len(grid.values), grid.values.shape[1]
     nothing = Growing(score=np.full(count, np.nan), probability=np.full((len(MARKS), count), np.nan), rows=0)
-    rows, growth = [], []
+    lessons, outcome = _lessons(engine)
+    if len(outcome) < _ROWS:
+        return nothing
+    middle, spread = np.nanmean(lessons, axis=0), np.nanstd(lessons, axis=0) + _TINY
+
+    def standard(values: Floats64) -> Floats64:
+        return np.asarray(np.nan_to_num(np.clip((values - middle) / spread, -3, 3)))
+
+    every, known = np.arange(count), standard(lessons)
+    coming = standard(_features(_past(engine, now, every, engine.outlook(now).parts), grid.rhythm))
+    odds = {mark: _odds(known, outcome > mark, coming) for mark in _ORDER}
+    young = ~engine.grown(now)
+    score = np.mean([odds[mark] for mark in _ORDER], axis=0)
+    probability = np.stack([1 / (1 + np.exp(-odds[mark])) for mark in MARKS])
+    score[young], probability[:, young] = np.nan, np.nan
+    return Growing(score=score, probability=np.minimum.accumulate(probability, axis=0), rows=len(outcome))
+
+
+def _lessons(engine: Engine) -> tuple[Floats64, Floats64]:
+    """Returns features (rows, f) at earlier origins whose year is known by now, and growth in that year (rows,)."""
+    grid, year = engine.grid, engine.grid.rhythm.season
+    rows, growth = [np.zeros((0, 1))], [np.zeros(0)]
     for origin, parts in engine.training():
-        if not year + periods_of(grid.rhythm, 26) <= origin <= now - year:
+        if not year + periods_of(grid.rhythm, 26) <= origin <= len(grid.values) - year:
             continue
         columns = engine.trained
-        found = _features(engine, _past(engine, origin, columns, parts))
+        found = _features(_past(engine, origin, columns, parts), grid.rhythm)
         came = grid.values[origin : origin + year, columns].mean(axis=0)
         last = grid.values[origin - year : origin, columns].mean(axis=0)
         with np.errstate(invalid="ignore", divide="ignore"):
@@ -74,22 +96,7 @@ def growing_chances(engine: Engine) -> Growing:
         counts = engine.grown(origin)[columns] & np.isfinite(grew) & np.isfinite(found).any(axis=1)
         rows.append(found[counts])
         growth.append(grew[counts])
-    if sum(map(len, rows)) < _ROWS:
-        return nothing
-    lessons, outcome = np.concatenate(rows), np.concatenate(growth)
-    middle, spread = np.nanmean(lessons, axis=0), np.nanstd(lessons, axis=0) + _TINY
-
-    def standard(values: Floats64) -> Floats64:
-        return np.asarray(np.nan_to_num(np.clip((values - middle) / spread, -3, 3)))
-
-    every = np.arange(count)
-    coming = standard(_features(engine, _past(engine, now, every, engine.outlook(now).parts)))
-    odds = {mark: _odds(standard(lessons), outcome > mark, coming) for mark in _ORDER}
-    young = ~engine.grown(now)
-    score = np.mean([odds[mark] for mark in _ORDER], axis=0)
-    probability = np.stack([1 / (1 + np.exp(-odds[mark])) for mark in MARKS])
-    score[young], probability[:, young] = np.nan, np.nan
-    return Growing(score=score, probability=np.minimum.accumulate(probability, axis=0), rows=len(outcome))
+    return np.concatenate(rows[1:] or rows), np.concatenate(growth)
 
 
 def _odds(rows: Floats64, truth: NDArray[np.bool_], coming: Floats64) -> Floats64:
@@ -110,19 +117,13 @@ def _past(engine: Engine, origin: int, columns: NDArray[np.int64], parts: Sequen
     )
 
 
-def _features(engine: Engine, past: _Past) -> Floats64:
+def _features(past: _Past, rhythm: Rhythm) -> Floats64:
     """Returns (n, f): growth, level without season, nature of the series, the signal beside it, and the same of others."""
-    rhythm = engine.grid.rhythm
     own = {weeks: year_on_year(past.history, weeks, rhythm) for weeks in (4, 8, 13, 26, 52)}
     rest = past.parts.rest.astype(np.float64)
 
     def mean(weeks: int) -> Floats64:
         return np.asarray(rest[-periods_of(rhythm, weeks) :].mean(axis=0))
-
-    def slope(weeks: int) -> Floats64:
-        part = rest[-periods_of(rhythm, weeks) :]
-        steps = np.arange(len(part)) - (len(part) - 1) / 2
-        return np.asarray(steps @ part / max(float((steps**2).sum()), 1.0))
 
     recent = past.history[-rhythm.season :].mean(axis=0)
     usual = mean_or_zero(past.history)
@@ -136,25 +137,21 @@ def _features(engine: Engine, past: _Past) -> Floats64:
             np.log((recent + floor) / (usual + floor)),
             np.log(past.history[-2 * rhythm.season :].std(axis=0) / recent + _TINY),
         ]
+    slopes = [slope_of(rest[-periods_of(rhythm, weeks) :]) for weeks in (26, 52)]
     levels = {weeks: mean(weeks) - mean(52) for weeks in (4, 8, 13, 26)}
-    columns = [*own.values(), *levels.values(), slope(26), slope(52), past.parts.growth, *nature]
+    columns = [*own.values(), *levels.values(), *slopes, past.parts.growth, *nature]
     shared = [own[13], own[52], levels[13]]
     if past.signal is not None:
         leading = {weeks: year_on_year(past.signal, weeks, rhythm) for weeks in (13, 26, 52)}
-        columns += [*leading.values(), *_beside(past.signal, past.history, periods_of(rhythm, 1), rhythm.season)]
+        columns += [*leading.values(), *_beside(past.signal, past.history, rhythm.season)]
         shared.append(leading[52])
     for values in shared:
         columns += others_of(values, past.groups)
     return np.stack(columns, axis=1)
 
 
-def _beside(signal: Floats64, history: Floats64, week: int, year: int) -> list[Floats64]:
+def _beside(signal: Floats64, history: Floats64, year: int) -> list[Floats64]:
     """Returns log ratios of signal and series: over the last quarter, half year, year, and the half year against usual."""
-    mean_signal, mean_own = mean_or_zero(signal) + _TINY, mean_or_zero(history) + _TINY
-
-    def ratio(periods: int) -> Floats64:
-        now, own = signal[-periods:].mean(axis=0), history[-periods:].mean(axis=0)
-        return np.asarray(np.log((now + _FLOOR * mean_signal) / (own + _FLOOR * mean_own)))
-
-    half = ratio(max(1, year // 2))
-    return [ratio(max(1, year // 4)), half, ratio(year), half - np.log(mean_signal / mean_own)]
+    means = (mean_or_zero(signal) + _TINY, mean_or_zero(history) + _TINY)
+    quarter, half, whole = (ratio_of(signal, history, means, max(1, year // part)) for part in (4, 2, 1))
+    return [quarter, half, whole, half - np.log(means[0] / means[1])]

@@ -8,7 +8,7 @@ from datetime import date, timedelta
 
 import polars as pl
 
-from trendloom.counting import Step, copy_groups, tally
+from trendloom.counting import copy_groups, step_named, tally
 from trendloom.counting.cohorts import COHORTS, learn_cohorts, mixing
 from trendloom.errors import NotEnoughData
 from trendloom.stages.passage import passage
@@ -94,7 +94,7 @@ def passing(
             "cohorts are learned from followers, or from who came early in past rises: expected 60 authors or more of "
             "either, in groups that differ, found none; hand in followers with the manifest"
         )
-    chosen: Step = "month" if step == "month" else "week"
+    chosen = step_named(step)
     copies = copy_groups(photos.select("post_id", "sha256", "phash", "colours"), radius=radius)
     rose = members.filter(pl.col("trend_id").is_in(list(trends))).select("trend_id", "post_id")
     parts = [

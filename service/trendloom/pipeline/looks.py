@@ -177,7 +177,7 @@ def _joined(
 ) -> _Grouped | None:
     """Returns the looks of the run before with the new garments in them, None where all must be clustered again."""
     looks = workspace.result("looks")
-    run = workspace.read("runs").sort("finished_at").tail(1)
+    run = workspace.last_run()
     if looks.is_empty() or looks["cut"].null_count():
         return None
     same = (run["model"][0], run["version"][0]) == (workspace.meta.model, __version__)

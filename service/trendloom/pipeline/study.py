@@ -13,7 +13,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from trendloom import __version__
-from trendloom.counting import Step, attribute_members, choose_windows, copy_groups, posts_showing, tally
+from trendloom.counting import Step, attribute_members, choose_windows, copy_groups, posts_showing, step_named, tally
 from trendloom.counting.pooled import pool
 from trendloom.errors import InputError, NotEnoughData
 from trendloom.looks import attribute_names
@@ -165,7 +165,7 @@ def _recent(
 
 
 def _last_horizon(workspace: Workspace) -> int:
-    last = workspace.read("runs").sort("finished_at").tail(1)
+    last = workspace.last_run()
     return int(json.loads(last["report"][0]).get("horizon", 0)) if last.height else 0
 
 
@@ -233,7 +233,7 @@ def results(workspace: Workspace, segment: Mapping[str, str] | None = None) -> R
 
     `{"shows": "feet"}` counts among posts that show shoes, so that photos without feet do not sink them.
     """
-    run = workspace.read("runs").sort("finished_at").tail(1)
+    run = workspace.last_run()
     step = str(run["window"][0]) if run.height else "week"
     now: date | None = run["now"][0] if run.height else None
     name = str(run["run"][0]) if run.height else None
@@ -242,14 +242,13 @@ def results(workspace: Workspace, segment: Mapping[str, str] | None = None) -> R
     posts = posts_in(workspace, segment or {})
     photos = photos.join(posts.select("post_id"), on="post_id", how="semi")
     if segment and run.height:
-        chosen: Step = "month" if step == "month" else "week"
         found = _judge(
             posts,
             photos,
             members.select("trend_id", "post_id"),
             trends.select("trend_id", "kind", "label"),
             as_of=now,
-            step=chosen,
+            step=step_named(step),
         )
         trends, series, members = found.trends, found.series, found.members
     return Results(
@@ -288,10 +287,9 @@ def judged_beside(workspace: Workspace, members: pl.DataFrame, names: pl.DataFra
         members: trend_id, post_id.
         names: trend_id, kind, label.
     """
-    last = workspace.read("runs").sort("finished_at").tail(1).row(0, named=True)
-    step: Step = "month" if last["window"] == "month" else "week"
+    last = workspace.last_run().row(0, named=True)
     photos = workspace.read("photos").filter(pl.col("status") == "ok")
-    return _judge(workspace.read("posts"), photos, members, names, as_of=last["now"], step=step)
+    return _judge(workspace.read("posts"), photos, members, names, as_of=last["now"], step=step_named(last["window"]))
 
 
 def reached(workspace: Workspace, trend_id: str | None = None) -> Reached:

@@ -92,7 +92,7 @@ def verify(workspace: Workspace, *, sample: int = 200, seed: int = 0) -> Verifie
     """
     if sample < 1:
         raise InputError(f"--sample: expected 1 or more points, got {sample}")
-    run = workspace.read("runs").sort("finished_at").tail(1)
+    run = workspace.last_run()
     series = workspace.result("series")
     if series.is_empty():
         raise NotEnoughData("expected stored counts, found none: `trendloom run` makes them, of posts that have a time")

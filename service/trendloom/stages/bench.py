@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import cached_property
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -34,6 +36,7 @@ class Bench:
         self.recent = np.arange(self.windows) >= self.windows - span
         self.shown = choose_spans(self.windows, length=span, least=4 if tally.windows.step == "week" else 1, year=year)
 
+    @cached_property
     def people(self) -> Ints:
         """Returns (trends,) how many showed each in the last 13 weeks."""
         recent = self.recent[self.window]

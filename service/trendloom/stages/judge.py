@@ -129,7 +129,7 @@ def _verdict(bench: Bench, shown: Evidence, stage: NDArray[np.object_]) -> _Verd
     rises = Rises(bench.tally, bench.phi)
     tests, under = _told_once(bench, rises)
     up, down, tested = tests.up, tests.down, tests.tested
-    told = np.flatnonzero(_rising(rises, tests) & (bench.people() >= _MIN_PEOPLE))
+    told = np.flatnonzero(_rising(rises, tests) & (bench.people >= _MIN_PEOPLE))
     told = np.setdiff1d(told, list(under))
     under = {trend: by for trend, by in under.items() if by in told}
     called = np.union1d(told, list(under)).astype(np.int64)
@@ -171,7 +171,7 @@ def _told_once(bench: Bench, rises: Rises) -> tuple[_Tests, dict[int, int]]:
     false ones elsewhere, so that what another call tells leaves the tests, and these are done again.
     """
     first = _tests(rises, rises.people >= _MIN_EVENTS)
-    under = _stories(bench, rises, np.flatnonzero(_rising(rises, first) & (bench.people() >= _MIN_PEOPLE)))
+    under = _stories(bench, rises, np.flatnonzero(_rising(rises, first) & (bench.people >= _MIN_PEOPLE)))
     if not under:
         return first, under
     retold = np.isin(np.arange(bench.count), list(under))

@@ -42,7 +42,7 @@ def _counts(bench: Bench) -> pl.DataFrame:
     recent = bench.recent[bench.window]
     in_span = np.r_[bench.recent, False][tally.post_window]  # -1 (no window) reads the last: False
     active = len(np.unique(tally.post_author[in_span]))
-    voices = bench.people()
+    voices = bench.people
     share, low, high = _shares(voices, active)
     at = tally.post_at[tally.row_post]
     first = np.full(bench.count, np.iinfo(np.int64).max)

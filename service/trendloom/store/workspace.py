@@ -261,12 +261,16 @@ class Workspace:
 
     # ---- results of runs
 
+    def last_run(self) -> pl.DataFrame:
+        """Returns the row of `runs` whose result readers see; no row where nothing was studied yet."""
+        return self.read("runs").sort("finished_at").tail(1)
+
     def current_run(self) -> str | None:
         """Returns the id of the last complete study."""
         version = self.version("runs")
         if self._current[0] != version:
-            runs = self.read("runs")
-            self._current = (version, None if runs.is_empty() else str(runs.sort("finished_at")["run"][-1]))
+            last = self.last_run()
+            self._current = (version, None if last.is_empty() else str(last["run"][0]))
         return self._current[1]
 
     def result(self, name: str, run: str | None = None) -> pl.DataFrame:
