@@ -194,7 +194,7 @@ def _from_catalogue(home: Workspace) -> tuple[pl.DataFrame, str]:
     path = home.root / _CATALOGUE
     if not path.exists():
         empty = pl.DataFrame(schema={"material": pl.String, "post_id": pl.String})
-        return empty, "silent: no catalogue was handed in (`trendloom materials --catalogue FILE.csv`)"
+        return empty, "silent: no catalogue was handed in (trendloom materials --catalogue FILE.csv)"
     try:
         rows = pl.read_parquet(path).select("material", "post_id")
     except (OSError, pl.exceptions.PolarsError) as exc:
