@@ -127,18 +127,8 @@ def study(
     members, names = _shown(seen, garments, vectors, photos=photos, posts=posts, tags=tags, prompts=prompts)
     found = _judge(posts, photos, members, names, as_of=as_of, step=step)
     phase("publishing")
-    row: dict[str, object] = {
-        "run": run,
-        "finished_at": datetime.now(UTC),
-        "version": __version__,
-        **_identity(workspace),
-        "window": found.step,
-        "now": found.now,
-        "posts": posts.height,
-        "report": json.dumps(dict(found.report) | {"horizon": horizon}, sort_keys=True),
-    }
     workspace.publish(
-        frame("runs", [row]),
+        _run_row(workspace, run, found, posts=posts.height, horizon=horizon),
         {
             "looks": seen.looks,
             "assignments": seen.assignments,
@@ -151,12 +141,27 @@ def study(
     return run
 
 
+def _run_row(workspace: Workspace, run: str, found: Study, *, posts: int, horizon: int) -> pl.DataFrame:
+    """Returns the row of `runs` that makes a study the current result."""
+    row: dict[str, object] = {
+        "run": run,
+        "finished_at": datetime.now(UTC),
+        "version": __version__,
+        **_identity(workspace),
+        "window": found.step,
+        "now": found.now,
+        "posts": posts,
+        "report": json.dumps(dict(found.report) | {"horizon": horizon}, sort_keys=True),
+    }
+    return frame("runs", [row])
+
+
 def _recent(
     garments: pl.DataFrame, photos: pl.DataFrame, posts: pl.DataFrame, *, as_of: date | None, horizon: int
 ) -> NDArray[np.bool_]:
     """Returns which garments looks are clustered from, (n,): those posted within the horizon before the last window's end."""
-    now = choose_windows(posts["posted_at"], as_of=as_of).now
-    if not horizon or now is None:
+    now = choose_windows(posts["posted_at"], as_of=as_of).now if horizon else None
+    if now is None:
         return np.ones(garments.height, dtype=bool)
     day = pl.col("posted_at").dt.date()
     late = posts.filter((day >= now - timedelta(weeks=horizon)) & (day < now)).select("post_id")
