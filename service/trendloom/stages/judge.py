@@ -127,11 +127,8 @@ class _Verdict:
 def _verdict(bench: Bench, shown: Evidence, stage: NDArray[np.object_]) -> _Verdict:
     """Returns what is said of trends with history enough; `stage` holds what is seasonal, and steady otherwise."""
     rises = Rises(bench.tally, bench.phi)
-    tests, under = _told_once(bench, rises)
+    tests, told, under = _told_once(bench, rises)
     up, down, tested = tests.up, tests.down, tests.tested
-    told = np.flatnonzero(_rising(rises, tests) & (bench.people >= _MIN_PEOPLE))
-    told = np.setdiff1d(told, list(under))
-    under = {trend: by for trend, by in under.items() if by in told}
     called = np.union1d(told, list(under)).astype(np.int64)
     others = np.setdiff1d(np.flatnonzero(rises.up.z > 0), called)
     under |= _pieces(bench, told, others)
@@ -164,20 +161,27 @@ class _Tests:
     tested: NDArray[np.bool_]
 
 
-def _told_once(bench: Bench, rises: Rises) -> tuple[_Tests, dict[int, int]]:
-    """Returns the tests, and which rising trends another one tells.
+def _told_once(bench: Bench, rises: Rises) -> tuple[_Tests, Ints, dict[int, int]]:
+    """Returns the tests, the rising trends that are told, and those that one of them tells.
 
     One rise shows in a look, in its type and colour, in its type. Counted as several discoveries it would make room for
     false ones elsewhere, so that what another call tells leaves the tests, and these are done again.
     """
+    enough = bench.people >= _MIN_PEOPLE
     first = _tests(rises, rises.people >= _MIN_EVENTS)
-    under = _stories(bench, rises, np.flatnonzero(_rising(rises, first) & (bench.people >= _MIN_PEOPLE)))
-    if not under:
-        return first, under
-    retold = np.isin(np.arange(bench.count), list(under))
-    again = _tests(rises, first.tested & ~retold)
+    rising = np.flatnonzero(_rising(rises, first) & enough)
+    silent = np.zeros(0, dtype=np.int64)  # what does not pass alone tells nothing
+    while True:  # once more for every round of silent ones, usually once
+        under = _stories(bench, rises, np.setdiff1d(rising, silent))
+        retold = np.isin(np.arange(bench.count), list(under))
+        again = _tests(rises, first.tested & ~retold)
+        passed = np.flatnonzero(_rising(rises, again) & enough)
+        failed = np.setdiff1d(list(under.values()), passed).astype(np.int64)
+        if not len(failed):
+            break
+        silent = np.union1d(silent, failed)
     up, down = np.where(retold, first.up, again.up), np.where(retold, first.down, again.down)
-    return _Tests(up=up, down=down, tested=first.tested), under
+    return _Tests(up=up, down=down, tested=first.tested), np.setdiff1d(passed, silent), under
 
 
 def _tests(rises: Rises, tested: NDArray[np.bool_]) -> _Tests:

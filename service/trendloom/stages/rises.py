@@ -38,13 +38,15 @@ Floats = NDArray[np.float64]
 
 _HARMONICS = np.repeat([1.0, 0.35, 0.2], 2)  # usual size of the year's harmonics, cosine and sine
 _STRONG = 1.1 * np.repeat([1.0, 0.45, 0.22], 2)  # of a strong season: its peak may be ten times its trough
-_SEASONS, _OWN, _DRIFTS = (0.05, 0.1, 0.18, 0.3), (0.03, 0.08, 0.18), (0.05, 0.12, 0.3)  # standard deviations, logs
+_SEASONS, _OWN, _DRIFTS = (  # standard deviations of logs that are tried
+    (0.05, 0.1, 0.18, 0.3),
+    (0.03, 0.05, 0.08, 0.12, 0.18),
+    (0.03, 0.05, 0.08, 0.12, 0.18, 0.3),
+)
 _LEARNED_FROM, _LEAST = 160, 20.0  # trends, and people in each
-_USUAL = (0.18, 0.08, 0.12)  # where too little is known to learn them
-_ODD, _RARE = (
-    -3.0,
-    -4.0,
-)  # log odds of a strong season, and of a rise or fall at one of four times, while scales are learned
+_USUAL, _UNSURE = (0.15, 0.08, 0.08), 0.7  # scales before any data, and the standard deviation of their logs
+_MOVING = (-4.0, -3.0, -2.0)  # log odds of a rise or fall at one of four times, tried with the scales ...
+_SEASONAL = 1.0  # ... and by how much those of a strong season are larger
 _FREE = 25.0  # variance of a rise that may be any
 _RISE, _SPREAD = 0.8, 0.6  # mean and standard deviation of the log of a rise, where it is weighed against a season
 _MIDDLE = 2.0  # widths from the middle of an ordinary new rise to the last window
@@ -135,25 +137,44 @@ class Rises:
         return Prior(mean=mean, variance=variance)
 
     def _learn(self) -> tuple[float, float, float]:
-        """Returns the scales under which a sample of the trends is likeliest: first season and drift, then own season."""
+        """Returns the likeliest scales given a sample of the trends: first season and drift, then own season.
+
+        A post that several trends of the sample show counts once: the log likelihood is divided by how many do on average
+        (a composite likelihood, Varin, Reid and Firth 2011, Stat. Sin. 21:5), so that a few trends with many names do not
+        outweigh what is usual.
+        """
         order = np.argsort(-self.people, kind="stable")
         enough = order[self.people[order] >= _LEAST]
         if not len(enough):
             return _USUAL
         sample = enough[:: -(-len(enough) // _LEARNED_FROM)]
-        season, _, drift = max(product(_SEASONS, _USUAL[1:2], _DRIFTS), key=lambda s: self._likelihood(s, sample))
-        return max(product((season,), _OWN, (drift,)), key=lambda s: self._likelihood(s, sample))
+        posts = self._tally.row_post[np.isin(self._tally.row_trend, sample)]
+        once = len(np.unique(posts)) / len(posts)
+
+        def worth(scales: tuple[float, float, float]) -> float:
+            away = np.log(np.divide(scales, _USUAL)) / _UNSURE
+            return once * self._likelihood(scales, sample) - 0.5 * float((away**2).sum())
+
+        season, _, drift = max(product(_SEASONS, _USUAL[1:2], _DRIFTS), key=worth)
+        return max(product((season,), _OWN, (drift,)), key=worth)
 
     def _likelihood(self, scales: tuple[float, float, float], trends: Ints) -> float:
-        """Returns the log likelihood of trends of which a few have a strong season or rise or fall."""
+        """Returns the log likelihood of trends of which some, as many as is likeliest, have a strong season or move."""
         prior, counts = self._priors(scales, trends), self._counts.of(trends)
-        found = fit(counts, self._columns, prior).marginal
-        found = np.logaddexp(found, fit(counts, self._columns, _stronger(prior)).marginal + _ODD)
-        for columns in (self._rises[len(self._rises) // 4], self._rises[-1 - len(self._rises) // 4]):
-            for sign in (1.0, -1.0):
-                moved = fit(counts, columns, prior.and_one(sign * _RISE, _SPREAD**2)).marginal
-                found = np.logaddexp(found, moved + _RARE)
-        return float(found.sum())
+        usual = fit(counts, self._columns, prior).marginal
+        season = fit(counts, self._columns, _stronger(prior)).marginal
+        moved = [
+            fit(counts, columns, prior.and_one(sign * _RISE, _SPREAD**2)).marginal
+            for columns in (self._rises[len(self._rises) // 4], self._rises[-1 - len(self._rises) // 4])
+            for sign in (1.0, -1.0)
+        ]
+
+        def mixed(odds: float) -> float:
+            weights = np.array([0.0, odds + _SEASONAL, *[odds] * len(moved)])
+            each = np.stack([usual, season, *moved]) + (weights - np.log(np.exp(weights).sum()))[:, None]
+            return float(np.logaddexp.reduce(each, axis=0).sum())
+
+        return max(mixed(odds) for odds in _MOVING)
 
     def _information(self) -> Floats:
         """Returns the information (trends,) about a rise in the middle of the last months, from sizes alone."""
