@@ -9,10 +9,11 @@ from tests.forecast_series import drawn, panel, table
 from trendloom.errors import ConfigError, InputError
 from trendloom.forecast import Signal, Table, align, forecast, read_panel
 from trendloom.forecast.calendar import complete, following, recognise, year_position
-from trendloom.forecast.combine import combine
+from trendloom.forecast.combine import Weights, combine
 from trendloom.forecast.days import day_shares, to_days, to_weeks
 from trendloom.forecast.engine import Engine, Grid
 from trendloom.forecast.features import groups_of
+from trendloom.forecast.forecasting import grid_of
 from trendloom.forecast.intervals import error_quantiles, spread_out
 from trendloom.forecast.metrics import coverage, mase, scale_of, season_error, smape, three_class
 from trendloom.forecast.prepare import prepare
@@ -387,3 +388,14 @@ def test_a_daily_signal_is_averaged_from_date_to_date() -> None:
     found, missed = align(daily, own)
     assert not missed
     assert found.values[:, 0].tolist() == [week + 1 for week in range(80)]
+
+
+def test_weights_stay_near_the_usual_unless_earlier_origins_speak_against_it() -> None:
+    def weights(count: int) -> Weights:
+        given = panel(drawn(120, count))
+        return combine(Engine(grid_of(given, prepare(given), [], 13, 0)), 120).weights
+
+    one, many = weights(1), weights(30)
+    assert one.correction < 0.01
+    assert many.correction > 0.3
+    assert max(many.naive, many.theta) < 0.1

@@ -14,12 +14,15 @@ from trendloom.forecast.spread import spread_of, truth_of
 
 __all__ = ["Combined", "Weights", "combine", "rehearsals", "rehearsed_error"]
 
-_SOFTNESS = 0.001  # relative loss at which a combination's weight falls to 1/e
+_SOFTNESS = 0.01  # relative loss at which a combination's weight falls to 1/e
 _REHEARSALS = 4
 _FADING = 0.5  # weight of a rehearsal against the one after it: trees that learn from more past are worth more
 _CLIP = 10.0  # units: an error beyond counts as this much
 _CORRECTIONS = (0.0, 0.25, 0.5, 0.75, 1.0)
 _SHARES = (0.0, 0.1, 0.2, 0.3)  # of a plain model
+_USUAL = (0.75, 0.0, 0.05)  # correction, naive, theta, that weights are pulled towards
+_PULLS = (0.05, 1.0, 1.0)  # relative loss that a whole unit away from the usual is worth
+_FEW = 10.0  # the same of a correction that was learned from one series; falls with the square of the series
 _ROUNDS = 3  # rehearsals that seasonal naive must win
 _CLEARLY = 0.95  # of the combination's error: below it seasonal naive counts as the winner for a series
 
@@ -111,10 +114,13 @@ def _mix(outlook: Outlook, weights: Weights) -> Floats64:
 
 
 def _weights(engine: Engine, origin: int, past: list[int]) -> Weights:
-    """Returns the mean of all combinations on a grid, each weighted by its error at the earlier origins."""
-    choices = [Weights(correction=c, naive=a, theta=b) for c, a, b in itertools.product(_CORRECTIONS, _SHARES, _SHARES)]
-    if not past:
-        return Weights(correction=0.0, naive=0.0, theta=0.0)
+    """Returns the mean of all combinations on a grid, each weighted by its error at the earlier origins.
+
+    Years differ, and a few rehearsals see few of them: weights far from the usual pay a little more, and so do corrections
+    that were learned from few series.
+    """
+    grid = np.array(list(itertools.product(_CORRECTIONS, _SHARES, _SHARES)))
+    choices = [Weights(correction=c, naive=a, theta=b) for c, a, b in grid.tolist()]
     total = np.zeros(len(choices))
     for place, n in enumerate(past):
         outlook, truth = engine.outlook(n), truth_of(engine, n, origin)
@@ -125,11 +131,11 @@ def _weights(engine: Engine, origin: int, past: list[int]) -> Weights:
         for i, choice in enumerate(choices):
             errors = np.minimum(np.abs(_mix(outlook, choice) - truth) / outlook.unit, _CLIP)
             total[i] += counts * errors[known].mean()
-    if not total.any():
-        return Weights(correction=0.0, naive=0.0, theta=0.0)
-    weight = np.exp(-(total / total.min() - 1) / _SOFTNESS)
-    weight /= weight.sum()
-    mean = weight @ np.array([[c.correction, c.naive, c.theta] for c in choices])
+    penalty = (grid - _USUAL) ** 2 @ _PULLS + _FEW * (grid[:, 0] / engine.grid.values.shape[1]) ** 2
+    if total.any():
+        penalty += total / total.min() - 1
+    weight = np.exp(-(penalty - penalty.min()) / _SOFTNESS)
+    mean = weight @ grid / weight.sum()
     return Weights(correction=float(mean[0]), naive=float(mean[1]), theta=float(mean[2]))
 
 
