@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import math
 from datetime import UTC, date, datetime, timedelta
+from importlib import import_module
+from types import SimpleNamespace
 
 import numpy as np
 import polars as pl
@@ -16,6 +18,7 @@ from trendloom.counting import tally
 from trendloom.stages import Study, benjamini_hochberg, judge
 from trendloom.stages.curves import Counts, Prior, expected_counts, fit, rise_column, season_columns, weekly
 from trendloom.stages.evidence import choose_spans, compare, count_spans, dispersion, sizes_to_weights, upper_tail
+from trendloom.stages.rises import Rises
 from trendloom.stages.stories import Retold, tell_once
 
 MONDAY = datetime(2023, 1, 2, tzinfo=UTC)
@@ -295,6 +298,26 @@ class TestStages:
         assert under["red shirts (2)"] == "red shirts"
         assert [t for t, over in under.items() if over] == ["red shirts (2)"]  # background looks stay rows of their own
 
+    def test_what_does_not_pass_alone_tells_no_other(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        """Of 100 trends two rise. The weaker passes only beside the stronger, so that it cannot tell it."""
+        judging = import_module("trendloom.stages.judge")
+        z = np.zeros(100)
+        z[:2] = 6.0, 3.156  # p = .0008: times two it is at most .1 of 2 in 100, and not of 1 in 99
+        both = np.ones(100)
+        best = SimpleNamespace(z=z, odds=9 * both, log_growth=both)
+        rises = SimpleNamespace(up=best, down=SimpleNamespace(z=0 * both), people=99 * both, expected=3 * both)
+        told: list[list[int]] = []
+
+        def stories(_bench: object, _rises: object, rising: NDArray[np.int64]) -> dict[int, int]:
+            told.append(rising.tolist())
+            return {0: 1} if {0, 1} <= set(told[-1]) else {}
+
+        monkeypatch.setattr(judging, "_stories", stories)
+        tests, called, under = judging._told_once(SimpleNamespace(count=100, people=99 * both), rises)
+        assert (called.tolist(), under) == ([0], {})
+        assert told == [[0, 1], [0]]
+        assert tests.up[0] < 1e-4
+
     def test_more_activity_is_no_trend(self) -> None:
         weeks = 100
         table, shown = dump(weeks, 200, background(weeks))
@@ -432,6 +455,22 @@ class TestCurves:
         counts = Counts(by_window=drawn.sum(axis=2), by_stratum=drawn.sum(axis=1), exposure=exposure)
         found = expected_counts(rng.normal(0, 1, (4, 6)), counts, season_columns(20, 52.0))
         assert found.sum(axis=1) == pytest.approx(counts.by_stratum.sum(axis=1))
+
+
+class TestScales:
+    def test_many_names_of_few_rises_teach_no_drift(self) -> None:
+        """What three rising looks among twelve teach of drifts does not depend on how many names each has."""
+        weeks = 60
+        rise = 0.02 * (1 + 2.5 / (1 + np.exp(-(np.arange(weeks) - 50) / 4)))
+        rising = {f"rise{n}": rise for n in range(3)}
+        table, shown = dump(weeks, 150, {f"look{n}": flat(weeks, 0.04) for n in range(9)} | rising)
+        names = [shown.filter(pl.col("trend_id").str.starts_with("rise"))] * 6
+        more = [part.with_columns(pl.col("trend_id") + f" name {n}") for n, part in enumerate(names)]
+        learned = []
+        for members in (shown, pl.concat([shown, *more])):
+            counts = tally(table, members)
+            learned.append(Rises(counts, np.ones(len(counts.trends))).scales)
+        assert learned[1][2] <= learned[0][2] <= 0.12
 
 
 class TestMoments:

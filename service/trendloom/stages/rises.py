@@ -47,6 +47,7 @@ _LEARNED_FROM, _LEAST = 160, 20.0  # trends, and people in each
 _USUAL, _UNSURE = (0.15, 0.08, 0.08), 0.7  # scales before any data, and the standard deviation of their logs
 _MOVING = (-4.0, -3.0, -2.0)  # log odds of a rise or fall at one of four times, tried with the scales ...
 _SEASONAL = 1.0  # ... and by how much those of a strong season are larger
+_ANY_SLOPE = 1.0  # standard deviation of slopes while the usual one is learned
 _FREE = 25.0  # variance of a rise that may be any
 _RISE, _SPREAD = 0.8, 0.6  # mean and standard deviation of the log of a rise, where it is weighed against a season
 _MIDDLE = 2.0  # widths from the middle of an ordinary new rise to the last window
@@ -91,7 +92,8 @@ class Rises:
         down: The best fall.
         people: (trends,) people, once a season.
         expected: (trends,) the evidence that an ordinary rise within the last months would have, standard deviations.
-        scales: Standard deviations that were learned: of seasons, of own seasons, of drifts.
+        slope: The usual slope of a trend, log a year.
+        scales: Standard deviations that were learned: of seasons, of own seasons, of drifts around the usual slope.
     """
 
     def __init__(self, tally: Counted, dispersion: Floats) -> None:
@@ -107,6 +109,11 @@ class Rises:
         self._width = WIDTH[step]
         self._rises = [np.hstack([self._columns, rise_column(self._windows, b, self._width)]) for b in self._backs]
         self._type = _types(tally)
+        order = np.argsort(-self.people, kind="stable")
+        enough = order[self.people[order] >= _LEAST]
+        self._sample = enough[:: max(-(-len(enough) // _LEARNED_FROM), 1)]
+        self.slope = 0.0
+        self.slope = self._usual_slope()
         self.scales = self._learn()
         self._prior = self._priors(self.scales, np.arange(len(tally.trends)))
         self.expected: Floats = _RISE * np.sqrt(self._information())
@@ -123,6 +130,7 @@ class Rises:
         """Returns the priors of season and drift: a trend's season is that of the rest of its type, as far as known."""
         season, own, drift = scales
         mean = np.zeros((len(trends), 7))
+        mean[:, 6] = self.slope
         variance = np.tile(np.r_[(season * _HARMONICS) ** 2, drift**2], (len(trends), 1))
         placed = np.flatnonzero(self._type[trends] >= 0)
         if len(placed):
@@ -136,6 +144,19 @@ class Rises:
             variance[placed, :6] = np.diagonal(known.covariance, axis1=1, axis2=2)[:, :6] + (own * _HARMONICS) ** 2
         return Prior(mean=mean, variance=variance)
 
+    def _usual_slope(self) -> float:
+        """Returns the slope a year that half of the trends are above, weighted by how well each is known.
+
+        Shares add up: what rises takes from everything else, which then falls together, and should not pass for drift.
+        """
+        if not len(self._sample):
+            return 0.0
+        season, own, _ = _USUAL
+        free = fit(self._counts.of(self._sample), self._columns, self._priors((season, own, _ANY_SLOPE), self._sample))
+        slope, weight = free.mode[:, -1], 1 / free.covariance[:, -1, -1]
+        order = np.argsort(slope, kind="stable")
+        return float(slope[order][np.searchsorted(np.cumsum(weight[order]), weight.sum() / 2)])
+
     def _learn(self) -> tuple[float, float, float]:
         """Returns the likeliest scales given a sample of the trends: first season and drift, then own season.
 
@@ -143,11 +164,9 @@ class Rises:
         (a composite likelihood, Varin, Reid and Firth 2011, Stat. Sin. 21:5), so that a few trends with many names do not
         outweigh what is usual.
         """
-        order = np.argsort(-self.people, kind="stable")
-        enough = order[self.people[order] >= _LEAST]
-        if not len(enough):
+        sample = self._sample
+        if not len(sample):
             return _USUAL
-        sample = enough[:: -(-len(enough) // _LEARNED_FROM)]
         posts = self._tally.row_post[np.isin(self._tally.row_trend, sample)]
         once = len(np.unique(posts)) / len(posts)
 
