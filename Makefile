@@ -48,7 +48,7 @@ $(VENV)/.dev: pyproject.toml | $(BIN)/python
 	@touch $@ $(VENV)/.core
 
 $(VENV)/.bench: pyproject.toml | $(BIN)/python
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[train,openvino]'
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[train,openvino]' fastembed
 	@touch $@ $(VENV)/.core
 
 clean:

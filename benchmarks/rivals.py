@@ -1,8 +1,11 @@
-"""What a user would write instead, each a whole process: `python -m benchmarks.rivals NAME FOLDER [COUNT]`.
+"""What a user would write instead, each a whole process: `python -m benchmarks.rivals NAME FOLDER [MODELS]`.
 
 - vit1, vit32: torch and open_clip as its README has it (Pillow, its transforms, ViT-B/32), one photo at a time or 32;
 - torch1, torch32: the same loop around the shipped model, rebuilt in torch from the weights of its ONNX file;
-- onnx1: onnxruntime around the shipped model, Pillow, one photo at a time.
+- onnx1: onnxruntime around the shipped model, Pillow, one photo at a time;
+- fastembed-vit, fastembed: fastembed's `ImageEmbedding` with its own preparation, 32 photos at a time, on ViT-B/32 and on the
+  shipped model as it would take them from disk: `MODELS`, which `python -m benchmarks.rivals write MODELS` writes (with torch);
+- clip-retrieval: its inference worker on ViT-B/32 from `MODELS`, 32 photos at a time; it names nothing.
 
 Each names a value for 137 prompts by softmax over cosines; ViT-B/32 has random weights, which take the same time.
 The last line says how many CPU seconds had passed before the first photo.
@@ -10,7 +13,10 @@ The last line says how many CPU seconds had passed before the first photo.
 
 from __future__ import annotations
 
+import json
+import os
 import sys
+import tempfile
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -38,7 +44,7 @@ def named(vectors: Any, prompts: Any) -> Any:
     return (odds / odds.sum(axis=1, keepdims=True)).argmax(axis=1)
 
 
-def vit() -> Callable[[list[Path]], Any]:
+def vit(_: Path) -> Callable[[list[Path]], Any]:
     import open_clip
     import torch
 
@@ -88,7 +94,7 @@ def shipped() -> Any:
     return tower
 
 
-def torch_same() -> Callable[[list[Path]], Any]:
+def torch_same(_: Path) -> Callable[[list[Path]], Any]:
     import torch
 
     torch.set_num_threads(1)
@@ -103,7 +109,7 @@ def torch_same() -> Callable[[list[Path]], Any]:
     return run
 
 
-def onnx_same() -> Callable[[list[Path]], Any]:
+def onnx_same(_: Path) -> Callable[[list[Path]], Any]:
     import onnxruntime
 
     options = onnxruntime.SessionOptions()
@@ -115,12 +121,77 @@ def onnx_same() -> Callable[[list[Path]], Any]:
     )
 
 
-RIVALS: dict[str, tuple[Callable[[], Callable[[list[Path]], Any]], int]] = {
+def write_models(folder: Path) -> None:
+    """Writes ViT-B/32 and the shipped image tower as fastembed reads models: a graph that takes floats, and how to prepare."""
+    import onnx
+    import open_clip
+    import torch
+
+    square = {"image_processor_type": "CLIPImageProcessor", "do_resize": True, "size": {"shortest_edge": 224}}
+    cut = {**square, "do_center_crop": True, "crop_size": 224, "do_rescale": True}
+    mean, std = (0.48145466, 0.4578275, 0.40821073), (0.26862954, 0.26130258, 0.27577711)
+    for name, config in (
+        ("vit", {**cut, "do_normalize": True, "image_mean": mean, "image_std": std}),
+        ("shipped", cut),
+    ):
+        (folder / name).mkdir(parents=True)
+        (folder / name / "preprocessor_config.json").write_text(json.dumps(config))
+    whole = open_clip.create_model("ViT-B-32").eval()
+    torch.save(whole.state_dict(), folder / "vit.pt")
+    torch.onnx.export(whole.visual, (torch.zeros(2, 3, 224, 224),), str(folder / "vit" / "model.onnx"), dynamo=False, opset_version=17,
+                      input_names=["pixel_values"], output_names=["image_embeds"],
+                      dynamic_axes={"pixel_values": {0: "n"}, "image_embeds": {0: "n"}})  # fmt: skip
+    model = onnx.load(str(MODEL / "image.onnx"))
+    graph = model.graph
+    value = "pixels"
+    for _ in ("to channels", "to floats", "to 0..1"):  # fastembed's work
+        node = next(node for node in graph.node if value in node.input)
+        value = node.output[0]
+        graph.node.remove(node)
+    del graph.input[:], graph.output[1:]
+    graph.input.append(onnx.helper.make_tensor_value_info(value, onnx.TensorProto.FLOAT, ["n", 3, 224, 224]))
+    onnx.save(model, str(folder / "shipped" / "model.onnx"))
+
+
+def with_fastembed(name: str, dim: int) -> Callable[[Path], Callable[[list[Path]], Any]]:
+    def build(models: Path) -> Callable[[list[Path]], Any]:
+        os.environ["HF_HUB_OFFLINE"] = "1"
+        from fastembed import ImageEmbedding
+
+        model = ImageEmbedding(
+            "Qdrant/clip-ViT-B-32-vision", threads=1, cuda=False, specific_model_path=str(models / name)
+        )
+        prompts = np.random.default_rng(0).normal(size=(PROMPTS, dim)).astype(np.float32)
+        return lambda paths: named(np.stack(list(model.embed(list(paths), batch_size=32))), prompts)
+
+    return build
+
+
+def with_clip_retrieval(models: Path) -> Callable[[list[Path]], Any]:
+    os.environ |= {"HF_HUB_OFFLINE": "1", "WANDB_MODE": "disabled"}
+    from clip_retrieval.clip_inference.worker import worker
+
+    def run(paths: list[Path]) -> None:
+        with tempfile.TemporaryDirectory() as out:
+            worker(
+                tasks=[0], input_dataset=str(paths[0].parent), output_folder=out, output_partition_count=1, batch_size=32,
+                num_prepro_workers=0, enable_text=False, enable_metadata=False, use_jit=False,
+                clip_model=f"open_clip:ViT-B-32/{models.resolve() / 'vit.pt'}",
+            )  # fmt: skip
+
+    return run
+
+
+Loop = Callable[[list[Path]], Any]
+RIVALS: dict[str, tuple[Callable[[Path], Loop], int]] = {
     "vit1": (vit, 1),
     "vit32": (vit, 32),
     "torch1": (torch_same, 1),
     "torch32": (torch_same, 32),
     "onnx1": (onnx_same, 1),
+    "fastembed-vit": (with_fastembed("vit", 512), 32),
+    "fastembed": (with_fastembed("shipped", 256), 32),
+    "clip-retrieval": (with_clip_retrieval, 10**9),
 }
 
 
@@ -130,9 +201,13 @@ def chunks(paths: list[Path], size: int) -> Iterator[list[Path]]:
 
 
 def main() -> None:
-    build, size = RIVALS[sys.argv[1]]
-    paths = sorted(Path(sys.argv[2]).glob("*.jpg"))[: int(sys.argv[3]) if len(sys.argv) > 3 else None]
-    run = build()
+    name, folder, models = sys.argv[1], Path(sys.argv[2]), Path(sys.argv[-1])
+    if name == "write":
+        write_models(folder)
+        return
+    build, size = RIVALS[name]
+    paths = sorted(folder.glob("*.jpg"))
+    run = build(models)
     started = time.process_time()
     for chunk in chunks(paths, size):
         run(chunk)

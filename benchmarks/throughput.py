@@ -1,11 +1,12 @@
 """How fast are photos tagged, beside what a user would write instead? Whole processes, one thread each, in turns.
 
-    python -m benchmarks.throughput [--photos 128] [--rounds 3] [--torch PYTHON] [--openvino PYTHON]
+    python -m benchmarks.throughput [--photos 128] [--rounds 3] [--torch PYTHON] [--openvino PYTHON] [--fastembed PYTHON]
+        [--clip-retrieval PYTHON]
 
 Draws photos of 1080 x 1350 pixels and runs `trendloom tag` (one worker) and the loops of `benchmarks.rivals` on them, one
 after another, round by round: images per CPU-second (user and system, of the whole process), images per second, and in
-each round the ratio to every rival. `--torch` and `--openvino` name interpreters that have these packages, by default
-this one; what is not installed is left out and said. Start-up counts; the table also says what it is.
+each round the ratio to every rival. `--torch` and the others name interpreters that have these packages, by default this
+one; what is not installed is left out and said. Start-up counts; the table also says what it is.
 """
 
 from __future__ import annotations
@@ -35,6 +36,9 @@ RIVALS = {
     "torch1": "torch + Pillow, the shipped model, one by one",
     "torch32": "the same, 32 photos at a time",
     "onnx1": "onnxruntime fp32 + Pillow, the shipped model, one by one",
+    "fastembed-vit": "fastembed, ViT-B/32, 32 photos at a time",
+    "fastembed": "fastembed, the shipped model, 32 photos at a time",
+    "clip-retrieval": "clip-retrieval's worker, ViT-B/32, 32 photos at a time, no names",
 }
 
 
@@ -85,12 +89,13 @@ def timed(command: list[str]) -> tuple[float, float, str]:
     return after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime, wall, done.stdout
 
 
-def contestants(folder: Path, one: Path, torch: str, openvino: str) -> tuple[list[Contestant], list[list[str]]]:
+def contestants(folder: Path, one: Path, pythons: argparse.Namespace) -> tuple[list[Contestant], list[list[str]]]:
     """Returns who runs, and for each the command that only starts up."""
     found, starts = [], []
     output = str(folder.parent / "out.parquet")
+    models = folder.parent / "models"
     bf16 = ENGINES["openvino-cpu-bf16"]  # where the processor would only emulate it, it is not raced
-    for python, engine in ((sys.executable, "onnxruntime-cpu-fp32"), (openvino, bf16.name))[
+    for python, engine in ((sys.executable, "onnxruntime-cpu-fp32"), (pythons.openvino, bf16.name))[
         : 2 if Machine.here().fast(bf16) else 1
     ]:
         for garments in ("off", "on"):
@@ -102,9 +107,10 @@ def contestants(folder: Path, one: Path, torch: str, openvino: str) -> tuple[lis
             found.append(Contestant(title=f"trendloom, {engine}: {words}", command=[*tag, str(folder), *how]))
             starts.append([*tag, str(one), *how])
     for name, title in RIVALS.items():
-        python = sys.executable if name.startswith("onnx") else torch
-        found.append(Contestant(title=title, command=[python, "-m", "benchmarks.rivals", name, str(folder)]))
-        starts.append([python, "-m", "benchmarks.rivals", name, str(one)])
+        python = {"o": sys.executable, "f": pythons.fastembed, "c": pythons.clip_retrieval}.get(name[0], pythons.torch)
+        run = [python, "-m", "benchmarks.rivals", name]
+        found.append(Contestant(title=title, command=[*run, str(folder), str(models)]))
+        starts.append([*run, str(one), str(models)])
     return found, starts
 
 
@@ -114,6 +120,8 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--torch", default=sys.executable)
     parser.add_argument("--openvino", default=sys.executable)
+    parser.add_argument("--fastembed", default=sys.executable)
+    parser.add_argument("--clip-retrieval", default=sys.executable)
     args = parser.parse_args()
     with tempfile.TemporaryDirectory() as name:
         folder, one = Path(name) / "photos", Path(name) / "one"
@@ -122,7 +130,11 @@ def main() -> None:
         draw_photos(folder, args.photos)
         draw_photos(one, 1)
         running: list[Contestant] = []
-        for contestant, start in zip(*contestants(folder, one, args.torch, args.openvino), strict=True):
+        try:
+            timed([args.torch, "-m", "benchmarks.rivals", "write", f"{name}/models"])
+        except RuntimeError as reason:
+            print(f"no models for fastembed: {reason}", file=sys.stderr)
+        for contestant, start in zip(*contestants(folder, one, args), strict=True):
             try:
                 contestant.start = [timed(start)[0] for _ in range(2)]
                 running.append(contestant)

@@ -76,6 +76,10 @@ class HistogramEncoder:
         return "numpy-cpu-fp32"
 
     @property
+    def batch(self) -> int:
+        return 8
+
+    @property
     def fit(self) -> Fit:
         return Fit(size=self.size)
 

@@ -10,20 +10,28 @@ import pytest
 import typer.main
 
 import trendloom
-from trendloom.cli import app
+from trendloom import cli
 from trendloom.config import Settings
 from trendloom.pipeline.stateless import TAG_COLUMNS
 from trendloom.store import TABLES
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
-COMMANDS = typer.main.get_command(app).commands  # type: ignore[attr-defined]  # a group, of one click or another
+cli.register()
+COMMANDS = typer.main.get_command(cli.app).commands  # type: ignore[attr-defined]  # a group, of one click or another
 MODULES = [m.name for m in pkgutil.walk_packages(trendloom.__path__, "trendloom.") if not m.name.endswith("__main__")]
 
 
 def test_every_command_is_in_the_contract_and_the_other_way_round() -> None:
     written = set(re.findall(r"^\| `trendloom ([a-z]+)", README, flags=re.MULTILINE))
     assert written == set(COMMANDS)
+
+
+def test_a_command_is_registered_by_the_modules_that_are_imported_for_it() -> None:
+    assert set(cli.COMMANDS) == set(COMMANDS)
+    for name, command in COMMANDS.items():
+        every = getattr(command, "commands", {name: command}).values()
+        assert {f"trendloom.cli.{module}" for module in cli.COMMANDS[name]} >= {c.callback.__module__ for c in every}
 
 
 def test_every_option_in_the_contract_exists() -> None:

@@ -118,6 +118,19 @@ def test_a_library_without_its_device_gives_way(tmp_path: Path, monkeypatch: pyt
         _ = registry.load("tiny", tmp_path, engine="onnxruntime-cuda-fp32").engine
 
 
+def test_photos_go_one_by_one_through_a_small_tower_and_share_a_large_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tiny_model(tmp_path / "tiny")
+    small = registry.load("tiny", tmp_path, engine=CPU).encoder
+    assert small.batch == 1
+    monkeypatch.setattr(session, "_SMALL", 10)
+    large = registry.load("tiny", tmp_path, engine=CPU).encoder
+    assert large.batch == 8
+    photos = np.random.default_rng(0).integers(0, 256, (11, 16, 16, 3), dtype=np.uint8)
+    np.testing.assert_allclose(small.images(photos), large.images(photos), atol=1e-6)
+
+
 def test_openvino_gives_the_vectors_of_onnxruntime(tmp_path: Path) -> None:
     pytest.importorskip("openvino")
     tiny_model(tmp_path / "tiny")

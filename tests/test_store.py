@@ -8,7 +8,7 @@ import pytest
 from deltalake import write_deltalake
 
 from trendloom.errors import StoreError, WorkspaceBusy
-from trendloom.store import RESULTS, SCHEMA_VERSION, TABLES, Workspace, frame
+from trendloom.store import RESULTS, SCHEMA_VERSION, TABLES, Workspace, frame, workspace
 
 
 def home(tmp_path: Path) -> Workspace:
@@ -110,6 +110,25 @@ def test_publishing_a_run_again_writes_nothing_twice(tmp_path: Path) -> None:
     for _ in range(2):
         w.publish(run_row("run-a", 0), results("one"))
     assert w.result("trends").height == 1
+
+
+@pytest.mark.parametrize(("hours", "left"), [(0, 1), (1, 5)])
+def test_joined_files_go_when_no_reader_can_be_at_them(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, hours: int, left: int
+) -> None:
+    monkeypatch.setattr(workspace, "_COMPACT_AFTER", 3)
+    monkeypatch.setattr(workspace, "_REPLACED_H", hours)
+    w = home(tmp_path)
+    for n in range(4):
+        w.append("photos", frame("photos", [{"key": str(n)}]))
+    reader = w.scan("photos")
+    w.compact()
+    assert len(list((w.root / "tables" / "photos").glob("*.parquet"))) == left
+    assert sorted(w.read("photos")["key"]) == ["0", "1", "2", "3"]
+    if hours:
+        assert reader.collect().height == 4
+    w.compact()
+    assert sorted(w.read("photos")["key"]) == ["0", "1", "2", "3"]
 
 
 def test_frames_get_the_columns_and_types_of_their_table() -> None:

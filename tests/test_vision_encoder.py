@@ -16,7 +16,7 @@ from tests.doubles import write_model
 from trendloom.artifacts import ModelCard, load_card
 from trendloom.errors import ArtifactError, InputError
 from trendloom.types import Floats, Pixels, Session
-from trendloom.vision.encoder import IMAGE_CHUNK, TEXT_CHUNK, ClipEncoder, letterbox
+from trendloom.vision.encoder import TEXT_CHUNK, ClipEncoder, letterbox
 from trendloom.vision.session import OnnxSession
 
 WORDS = ["[PAD]", "[UNK]", "red", "blue", "dress", "shirt"]
@@ -26,6 +26,8 @@ class MeanSession:
     """A tower of both kinds: a photo's mean colour, or the sum of a text's word axes; remembers its inputs."""
 
     engine = "mean"
+
+    batch = 5
 
     def __init__(self) -> None:
         self.seen: list[dict[str, NDArray[np.generic]]] = []
@@ -147,11 +149,11 @@ def test_what_is_no_rgb_photo_is_refused(pixels: Pixels) -> None:
 
 
 def test_images_become_unit_rows_in_chunks(towers: Towers) -> None:
-    batch = np.random.default_rng(5).integers(0, 256, (2 * IMAGE_CHUNK + 3, 16, 16, 3), dtype=np.uint8)
+    batch = np.random.default_rng(5).integers(0, 256, (2 * 5 + 3, 16, 16, 3), dtype=np.uint8)
     found = towers.encoder.images(batch)
     assert found.shape == (len(batch), 6)
     assert found.dtype == np.float32
-    assert [len(call["pixels"]) for call in towers.image.seen] == [IMAGE_CHUNK, IMAGE_CHUNK, 3]
+    assert [len(call["pixels"]) for call in towers.image.seen] == [5, 5, 3]
     alone = np.concatenate([towers.encoder.images(batch[n : n + 1]) for n in range(len(batch))])
     np.testing.assert_allclose(found, alone, rtol=1e-5)
     assert towers.encoder.images(batch[:0]).shape == (0, 6)

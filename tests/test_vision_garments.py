@@ -38,7 +38,7 @@ boxes_strategy = st.tuples(*[st.floats(0, 1, width=32)] * 4).map(
 class Towers:
     """Sessions whose grids are set by hand: scores (k, g, g) and boxes (k, 4, g, g) of every photo."""
 
-    engine = "by hand"
+    engine, batch = "by hand", 2
 
     def __init__(self, scores: Floats, boxes: Floats) -> None:
         self.scores, self.boxes = scores, boxes
@@ -159,7 +159,7 @@ def test_boxes_leave_the_square_as_shares_of_the_photo() -> None:
     found, _ = finder(scores, boxes)
 
     class Encoder:
-        model, engine, dim, size, fit = "m", "by hand", DIM, SIZE, Fit(size=SIZE)
+        model, engine, batch, dim, size, fit = "m", "by hand", 8, DIM, SIZE, Fit(size=SIZE)
 
         def prepare(self, pixels: Pixels) -> Pixels:
             return pixels

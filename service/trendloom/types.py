@@ -172,6 +172,10 @@ class Session(Protocol):
     def engine(self) -> str:
         """Runtime, provider and precision, such as `onnxruntime-cpu-fp32`."""
 
+    @property
+    def batch(self) -> int:
+        """Photos in one call."""
+
     def run(self, inputs: dict[str, NDArray[np.generic]]) -> Floats:
         """Returns the tower's output, shape (n, dim) float32."""
 
@@ -201,6 +205,10 @@ class Encoder(Protocol):
     @property
     def engine(self) -> str:
         """Runtime, device and precision of the image tower."""
+
+    @property
+    def batch(self) -> int:
+        """Photos that go through the image tower in one call: 1 where nothing beside a photo can touch its vector."""
 
     def prepare(self, pixels: Pixels) -> Pixels:
         """Returns one photo (h, w, 3) as the tower wants it, (size, size, 3) uint8."""

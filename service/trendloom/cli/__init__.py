@@ -2,21 +2,41 @@
 
 from __future__ import annotations
 
+import importlib
 import sys
+from collections.abc import Sequence
 
 import typer
 
-from trendloom.cli import cluster, events, extras, forecast, heads, models, stateless, trends, workspace  # noqa: F401  they register
-from trendloom.cli.door import app
+from trendloom.cli.door import app, importing
 from trendloom.errors import TrendloomError
 
-__all__ = ["app", "main"]
+__all__ = ["COMMANDS", "app", "main", "register"]
+
+# Which modules register a command: Typer goes through every option that it knows of at each start, so it is told of no more
+# than what is run.
+COMMANDS: dict[str, tuple[str, ...]] = {
+    **dict.fromkeys(("cluster",), ("cluster",)),
+    **dict.fromkeys(("events",), ("events",)),
+    **dict.fromkeys(("demo", "doctor"), ("extras",)),
+    **dict.fromkeys(("forecast", "backtest", "ledger", "materials"), ("forecast",)),
+    **dict.fromkeys(("models", "reembed"), ("models", "heads")),
+    **dict.fromkeys(("tag", "embed", "classify"), ("stateless",)),
+    **dict.fromkeys(("trends",), ("trends",)),
+    **dict.fromkeys(("run", "ingest", "export", "search", "serve"), ("workspace",)),
+}
 
 # Typer brings its own copy of click from some version on; its errors are found through one that it exports.
 _UsageError: type[typer.BadParameter] = next(c for c in typer.BadParameter.__mro__ if c.__name__ == "ClickException")
 
-
 _INTERRUPTED = 130
+
+
+def register(arguments: Sequence[str] = ()) -> None:
+    """Makes the command that the arguments ask for known to `app`; all of them where they ask for none or for help."""
+    command = next((word for word in arguments if not word.startswith("-")), "")
+    for module in COMMANDS.get(command) or dict.fromkeys(name for names in COMMANDS.values() for name in names):
+        importlib.import_module(f"trendloom.cli.{module}")
 
 
 def main(arguments: list[str] | None = None) -> None:
@@ -25,6 +45,8 @@ def main(arguments: list[str] | None = None) -> None:
 
 
 def _run(arguments: list[str] | None) -> int:
+    with importing():
+        register(sys.argv[1:] if arguments is None else arguments)
     try:
         code = app(args=arguments, standalone_mode=False)
     except TrendloomError as reason:

@@ -44,7 +44,7 @@ def cluster(
     """Tags photos of an object store on a Ray cluster: the rows of `tag`, in parts. On one machine `tag` is faster."""
     from functools import partial
 
-    from trendloom.cli.show import bar
+    from trendloom.cli.progress import bar
     from trendloom.pipeline.cluster import tag_on_cluster
 
     chosen = settings(model=model, garments=garments)

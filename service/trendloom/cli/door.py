@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import gc
 import os
-from collections.abc import Mapping
+import sys
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
+from typing import Annotated
 
 import typer
 
+from trendloom import __version__
 from trendloom.config import Settings
 from trendloom.errors import ConfigError
 
-__all__ = ["app", "finish", "settings"]
+__all__ = ["app", "finish", "importing", "settings"]
 
 app = typer.Typer(
     name="trendloom",
@@ -21,6 +26,32 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"trendloom {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def options(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version and end.")
+    ] = False,
+) -> None:
+    """Turns dumps of dated social photos into fashion trends, on your own machine."""
+
+
+@contextmanager
+def importing() -> Iterator[None]:
+    """Keeps the garbage collector from going through ever more classes and functions while modules are imported."""
+    gc.disable()
+    try:
+        yield
+    finally:
+        gc.freeze()
+        gc.enable()
 
 
 def settings(**overrides: object) -> Settings:
@@ -33,8 +64,8 @@ def settings(**overrides: object) -> Settings:
 
 def finish(counts: Mapping[str, int], output: Path | None = None, *, what: str = "images") -> None:
     """Says what came of the items, on stderr, and exits with 1 where some failed."""
-    from trendloom.cli.show import err, status_line
+    from trendloom.cli.progress import status_line
 
-    err.print(status_line(counts, what) + (f", written to {output}" if output else ""), highlight=False, markup=False)
+    print(status_line(counts, what) + (f", written to {output}" if output else ""), file=sys.stderr)
     if any(n for status, n in counts.items() if status != "ok"):
         raise typer.Exit(1)

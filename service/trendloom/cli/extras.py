@@ -1,4 +1,4 @@
-"""demo, doctor, --version."""
+"""demo, doctor."""
 
 from __future__ import annotations
 
@@ -24,21 +24,6 @@ _EXTRAS = {
     "heic": ("pillow-heif", "reads HEIC photos"),
     "train": ("torch", "trains and exports models"),
 }
-
-
-def _version(wanted: bool) -> None:
-    if wanted:
-        typer.echo(f"trendloom {__version__}")
-        raise typer.Exit
-
-
-@app.callback()
-def options(
-    version: Annotated[
-        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version and end.")
-    ] = False,
-) -> None:
-    """Turns dumps of dated social photos into fashion trends, on your own machine."""
 
 
 @app.command()
@@ -139,7 +124,8 @@ def demo(
     seed: Annotated[int, typer.Option(help="Another number, another dump.")] = 7,
 ) -> None:
     """Draws a dated dump of garments with planted trends, runs the whole path on it, and says what was found."""
-    from trendloom.cli.show import bar, out
+    from trendloom.cli.progress import bar
+    from trendloom.cli.show import out
     from trendloom.cli.workspace import run_all
     from trendloom.drawn.dump import make_dump
     from trendloom.pipeline.demo import findings

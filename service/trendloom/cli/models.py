@@ -215,7 +215,7 @@ def measure_gate(
     """Compares an engine with fp32 on photos of yours and keeps the figures; only what passed is ever chosen."""
     from datetime import UTC, datetime
 
-    from trendloom.cli.show import bar
+    from trendloom.cli.progress import bar
     from trendloom.pipeline.gating import gate, read_gate_labels
     from trendloom.sources import open_source
     from trendloom.vision.engines import Machine, engine_of
@@ -342,7 +342,8 @@ def reembed(
     ] = None,
 ) -> None:
     """Brings a workspace to another model: every photo is looked at again. Can be stopped and run again."""
-    from trendloom.cli.show import bar, err, phases
+    from trendloom.cli.progress import bar
+    from trendloom.cli.show import err, phases
     from trendloom.pipeline.heads import heads_of
     from trendloom.pipeline.indexing import vector_index
     from trendloom.pipeline.reembed import reembed as look_again

@@ -1,10 +1,9 @@
-"""What people see: progress on stderr, tables and sparklines on stdout."""
+"""What people see in colour: tables and sparklines on stdout, words on stderr."""
 
 from __future__ import annotations
 
 import sys
-import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 import polars as pl
@@ -22,14 +21,13 @@ from rich.progress import (
 from rich.table import Table
 from rich.text import Text
 
-__all__ = ["bar", "err", "out", "phases", "sparkline", "status_line", "trend_table"]
+__all__ = ["drawn_bar", "err", "out", "phases", "sparkline", "trend_table"]
 
 _WIDTH = 120  # characters where stdout is no terminal
 out = Console(soft_wrap=True, width=None if sys.stdout.isatty() else _WIDTH)
 err = Console(stderr=True, soft_wrap=True)
 
 _BLOCKS = "▁▂▃▄▅▆▇█"
-_EVERY_S = 10.0  # between progress lines where stderr is a file
 
 
 class _Rate(ProgressColumn):
@@ -42,30 +40,12 @@ class _Rate(ProgressColumn):
 
 
 @contextmanager
-def bar(what: str) -> Iterator[Callable[[int, int], None]]:
-    """Yields a callback (done, total) that draws a bar with rate and time left; plain lines where stderr is no terminal."""
-    if not err.is_terminal:
-        yield _lines(what)
-        return
+def drawn_bar(what: str) -> Iterator[Callable[[int, int], None]]:
+    """Yields a callback (done, total) that draws a bar with rate and time left."""
     columns = (TextColumn(what), BarColumn(), MofNCompleteColumn(), _Rate(), TimeRemainingColumn())
     with Progress(*columns, console=err) as progress:
         task = progress.add_task(what, total=None)
         yield lambda done, total: progress.update(task, completed=done, total=total)
-
-
-def _lines(what: str) -> Callable[[int, int], None]:
-    start = last = time.monotonic()
-
-    def report(done: int, total: int) -> None:
-        nonlocal last
-        now = time.monotonic()
-        if now - last >= _EVERY_S or done == total:
-            last = now
-            rate = done / max(now - start, 1e-9)
-            left = (total - done) / max(rate, 1e-9)
-            print(f"{what}: {done:,} of {total:,}, {rate:,.0f}/s, {left:,.0f} s left", file=sys.stderr, flush=True)
-
-    return report
 
 
 @contextmanager
@@ -89,19 +69,6 @@ def sparkline(values: list[float], width: int = 26) -> str:
     means = [sum(g) / len(g) for g in groups]
     top = max(means)
     return "".join(_BLOCKS[0 if top <= 0 else round(v / top * (len(_BLOCKS) - 1))] for v in means)
-
-
-def status_line(counts: Mapping[str, int], what: str = "images") -> str:
-    """Returns counts by status in words, such as `2,474 images: 2,463 ok, 11 failed (5 unreadable, 6 truncated)`."""
-    total, ok = sum(counts.values()), counts.get("ok", 0)
-    failed = {name: n for name, n in counts.items() if name != "ok" and n}
-    words = f"{total:,} {what}: {ok:,} ok"
-    if failed:
-        parts = ", ".join(
-            f"{n:,} {name.replace('_', ' ')}" for name, n in sorted(failed.items(), key=lambda p: (-p[1], p[0]))
-        )
-        words += f", {sum(failed.values()):,} failed ({parts})"
-    return words
 
 
 def _with_interval(value: float | None, low: float | None, high: float | None, form: str) -> str:

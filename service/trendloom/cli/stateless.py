@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from trendloom.cli.door import app, finish, settings
+from trendloom.cli.door import app, finish, importing, settings
 from trendloom.errors import InputError
 
 if TYPE_CHECKING:
@@ -58,11 +58,12 @@ def tag(
     engine: Engine = None,
 ) -> None:
     """Tags photos: a row per image, garment and tag."""
-    from trendloom.cli.show import bar
-    from trendloom.pipeline.output import check_ending
-    from trendloom.pipeline.stateless import tag_to
-    from trendloom.sources import open_source
-    from trendloom.vision import registry
+    with importing():
+        from trendloom.cli.progress import bar
+        from trendloom.pipeline.output import check_ending
+        from trendloom.pipeline.stateless import tag_to
+        from trendloom.sources import open_source
+        from trendloom.vision import registry
 
     check_ending(output)
     source, chosen = (
@@ -97,7 +98,7 @@ def embed(
     engine: Engine = None,
 ) -> None:
     """Embeds photos, or the lines of a text file: a row each with a unit vector."""
-    from trendloom.cli.show import bar
+    from trendloom.cli.progress import bar
     from trendloom.pipeline.output import check_ending
     from trendloom.pipeline.stateless import embed_texts_to, embed_to
     from trendloom.sources import open_source
@@ -132,7 +133,8 @@ def classify(
     engine: Engine = None,
 ) -> None:
     """Classifies photos over your own words (zero-shot): every label ranked per image."""
-    from trendloom.cli.show import bar, err, status_line
+    from trendloom.cli.progress import bar, status_line
+    from trendloom.cli.show import err
     from trendloom.pipeline.output import check_ending
     from trendloom.pipeline.stateless import classify_to, read_labels
     from trendloom.sources import open_source

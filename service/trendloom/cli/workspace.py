@@ -116,7 +116,7 @@ def ingest_into(
     src: Path, root: Path, chosen: Settings, *, format: str, columns: list[str] | None, retry: bool
 ) -> Iterator[tuple[Workspace, Ingested]]:
     """Yields the workspace, locked, and what was added, once everything of `src` is in it."""
-    from trendloom.cli.show import bar
+    from trendloom.cli.progress import bar
     from trendloom.pipeline.ingest import ingest as take_in
     from trendloom.sources import open_source, parse_map, source_root
     from trendloom.store import Workspace

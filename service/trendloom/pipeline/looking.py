@@ -27,7 +27,7 @@ from trendloom.types import (
 
 __all__ = ["CHUNK", "Garment", "Seen", "garments_of", "look"]
 
-CHUNK = 8  # photos per inference; a fixed size keeps vectors the same wherever a photo stands in the dump
+CHUNK = 8  # photos that a worker takes at a time, a multiple of what goes through a tower in one call
 _AHEAD = 256  # photos per worker that may wait for a slow one; a waiting result is some kilobytes
 
 
@@ -88,7 +88,7 @@ def look(
     def finish(batch: Sequence[tuple[Item, Picture]]) -> list[Seen]:
         pictures = [picture for _, picture in batch]
         squares = [picture.pixels for picture in pictures]
-        squares += squares[:1] * (CHUNK - len(squares))
+        squares += squares[:1] * (-len(squares) % encoder.batch)
         found = garments_of(np.stack(squares), pictures, encoder, tagger, finder, colours=colours)
         return [
             Seen(item=item, status="ok", picture=replace(picture, pixels=picture.pixels[:0].copy()), garments=garments)

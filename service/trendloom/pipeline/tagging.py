@@ -102,8 +102,9 @@ class Model:
         machine, is spared the padding: one photo alone then costs an eighth.
         """
         if self._steady is None:
-            self._steady = _steady(*self.get())
-        return np.stack(prepared if self._steady else prepared + prepared[:1] * (CHUNK - len(prepared)))
+            self._steady = self.get()[0].batch == 1 or _steady(*self.get())
+        missing = 0 if self._steady else -len(prepared) % self.get()[0].batch
+        return np.stack(prepared + prepared[:1] * missing)
 
 
 def _steady(encoder: Encoder, _: Tagger, finder: Finder | None) -> bool:

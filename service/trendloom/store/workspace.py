@@ -31,6 +31,7 @@ _BEFORE_META = {
     "workspace.toml.part",
 }  # what a killed first run leaves
 _COMPACT_AFTER = 64  # files of one table
+_REPLACED_H = 1  # hours that replaced files stay, for readers that are still at them
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -250,7 +251,7 @@ class Workspace:
             raise StoreError(f"table {name} of {self.root} cannot be written ({exc})") from exc
 
     def compact(self) -> None:
-        """Joins the many small files that batches leave; readers notice nothing."""
+        """Joins the many small files that batches leave, removes what was replaced before; readers notice nothing."""
         for name in TABLES:
             if self.version(name) < 0:
                 continue
@@ -258,6 +259,8 @@ class Workspace:
             if len(table.file_uris()) > _COMPACT_AFTER:
                 table.optimize.compact()
                 table.create_checkpoint()
+            if table.vacuum(_REPLACED_H, enforce_retention_duration=False):
+                table.vacuum(_REPLACED_H, enforce_retention_duration=False, dry_run=False)
 
     # ---- results of runs
 

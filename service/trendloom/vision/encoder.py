@@ -19,7 +19,6 @@ if TYPE_CHECKING:
 
 __all__ = ["ClipEncoder", "Lazy", "letterbox"]
 
-IMAGE_CHUNK = 16  # photos in one call of the tower: larger gains nothing on a CPU and costs memory
 TEXT_CHUNK = 64
 MAX_CHARACTERS = 4_096  # far beyond what 64 tokens hold; spares the tokenizer a book
 _NORM_TOLERANCE = 0.02
@@ -94,6 +93,11 @@ class ClipEncoder:
         """Runtime, provider and precision of the image tower; loads it."""
         return self._image.get().engine
 
+    @property
+    def batch(self) -> int:
+        """Photos that go through the image tower in one call; loads it."""
+        return self._image.get().batch
+
     def prepare(self, pixels: Pixels) -> Pixels:
         """Returns one photo (h, w, 3) as the tower wants it, (size, size, 3) uint8."""
         return fit_photo(pixels, self.fit)
@@ -109,8 +113,9 @@ class ClipEncoder:
         if batch.dtype != np.uint8 or batch.ndim != 4 or batch.shape[1:] != (size, size, 3):
             raise InputError(f"expected prepared photos (n, {size}, {size}, 3) uint8, got {batch.shape} {batch.dtype}")
         found = np.empty((len(batch), self.dim), dtype=np.float32)
-        for start in range(0, len(batch), IMAGE_CHUNK):
-            chunk = np.ascontiguousarray(batch[start : start + IMAGE_CHUNK])
+        step = self.batch
+        for start in range(0, len(batch), step):
+            chunk = np.ascontiguousarray(batch[start : start + step])
             found[start : start + len(chunk)] = self._checked(self._image.get().run({"pixels": chunk}), len(chunk))
         return found
 

@@ -19,7 +19,6 @@ __all__ = ["GarmentFinder", "GarmentSettings", "inside", "overlap", "regions", "
 
 GRIDS = ("detail", "fine", "coarse", "samples")
 WHOLE_SQUARE = Box(x0=0.0, y0=0.0, x1=1.0, y1=1.0)
-CHUNK = 8  # photos in one call: the grids of more would not stay in the cache
 _MOST = 8  # garments of one photo
 _PART = 0.7  # of one kind, a box that lies in a better one by more than this is a part of it
 _SOFT = 0.5  # power of the attention that weighs pixels: the attention itself sits on a few spots
@@ -118,11 +117,12 @@ class GarmentFinder:
             raise InputError(f"expected prepared photos (n, {size}, {size}, 3) uint8, got {batch.shape} {batch.dtype}")
         wanted = len(batch) if count is None else count
         pieces: list[list[Piece]] = []
-        for start in range(0, wanted, CHUNK):
-            chunk = np.ascontiguousarray(batch[start : start + CHUNK])
-            vectors, *grids = self._image.get().outputs(("embedding", *GRIDS), {"pixels": chunk})
+        tower = self._image.get()
+        for start in range(0, wanted, tower.batch):
+            chunk = np.ascontiguousarray(batch[start : start + tower.batch])
+            vectors, *grids = tower.outputs(("embedding", *GRIDS), {"pixels": chunk})
             # one photo at a time: what else is in the batch cannot change the last digit of a vector
-            for n in range(min(CHUNK, wanted - start)):
+            for n in range(min(tower.batch, wanted - start)):
                 pieces.append(self._pieces(vectors[n], [grid[n : n + 1] for grid in grids], colours=colours))
         return pieces
 

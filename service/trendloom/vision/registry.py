@@ -20,11 +20,9 @@ from trendloom.artifacts import (
 from trendloom.errors import ArtifactError, InputError
 from trendloom.taxonomy import Taxonomy, load_taxonomy
 from trendloom.types import Floats, Session
-from trendloom.vision.classifier import label_vectors, probabilities
 from trendloom.vision.encoder import ClipEncoder, Lazy
 from trendloom.vision.engines import AUTO, Engine, Machine, candidates, engine_of
 from trendloom.vision.garments import GarmentFinder, GarmentSettings
-from trendloom.vision.layers import check_prompts
 from trendloom.vision.tagger import PromptTagger, make_prompt_vectors, prompt_vectors, save_prompt_vectors
 
 __all__ = ["DEFAULT_MODEL", "Model", "installed", "load", "load_of", "open_model", "write_prompts"]
@@ -73,6 +71,8 @@ class Model:
         Raises:
             InputError: the list is empty, a label is empty or doubled, or asks for something about a person.
         """
+        from trendloom.vision.classifier import label_vectors, probabilities  # noqa: PLC0415  tagging never needs it
+
         vectors = label_vectors(self.encoder, self.card, labels)  # the text tower runs once, not once a batch
         return lambda embeddings: probabilities(self.card, embeddings, vectors, multi_label=multi_label)
 
@@ -158,6 +158,8 @@ def open_model(folder: Path, taxonomy: Path, threads: int = 1, engine: str = AUT
         )
     known = load_taxonomy(taxonomy)
     if taxonomy.parent != models_folder():  # the shipped one is judged by its tests, not at every start
+        from trendloom.vision.layers import check_prompts  # noqa: PLC0415
+
         check_prompts(known, taxonomy.name)
     return Model(card=card, taxonomy=known, encoder=encoder, finder=finder)
 

@@ -21,6 +21,8 @@ __all__ = ["OnnxSession", "OpenVinoSession", "start"]
 
 _ERRORS_ONLY = 3  # onnxruntime's severity: 0 verbose, 1 info, 2 warning, 3 error, 4 fatal
 _CPU = ENGINES["onnxruntime-cpu-fp32"]
+_BATCH = 8  # photos in one call
+_SMALL = 32 * 2**20  # bytes of a file whose weights stay in a processor's cache from one photo to the next
 _OPTIONS = {  # of onnxruntime's providers; fp32 means fp32
     "CUDAExecutionProvider": {"use_tf32": "0"},
     "TensorrtExecutionProvider": {"trt_fp16_enable": "1"},
@@ -55,6 +57,11 @@ class _TowerSession(ABC):
         """Runtime, device and precision."""
         return self._engine.name
 
+    @property
+    def batch(self) -> int:
+        """Photos in one call."""
+        return _BATCH
+
     def run(self, inputs: dict[str, NDArray[np.generic]]) -> Floats:
         """Returns the graph's output `embedding`, (n, dim) float32.
 
@@ -70,7 +77,8 @@ class _TowerSession(ABC):
 class OnnxSession(_TowerSession):
     """One ONNX graph under onnxruntime; workers may share it, each call runs on its caller's thread.
 
-    Threads of the runtime never spin: with `threads=1`, N workers use N cores and no more.
+    Threads of the runtime never spin: with `threads=1`, N workers use N cores and no more. On a CPU photos go one by one
+    through a small tower: as fast as in a batch, in an eighth of the memory, and a photo alone needs no others beside it.
 
     Raises:
         ArtifactError: the file is missing or is no graph that the runtime can run, or the device is not there.
@@ -78,6 +86,7 @@ class OnnxSession(_TowerSession):
 
     def __init__(self, path: Path, *, engine: Engine = _CPU, threads: int = 1) -> None:
         super().__init__(path, engine)
+        self._alone = engine == _CPU and path.stat().st_size <= _SMALL
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = threads
         options.inter_op_num_threads = 1
@@ -97,6 +106,11 @@ class OnnxSession(_TowerSession):
                 f"{engine.name}: expected a device for {engine.provider}, found none: "
                 f"check its driver, or choose --engine {_CPU.name}"
             )
+
+    @property
+    def batch(self) -> int:
+        """Photos in one call."""
+        return 1 if self._alone else _BATCH
 
     def outputs(self, names: Sequence[str], inputs: dict[str, NDArray[np.generic]]) -> list[Floats]:
         """Returns the named outputs, in order, float32.
