@@ -458,19 +458,25 @@ class TestCurves:
 
 
 class TestScales:
-    def test_many_names_of_few_rises_teach_no_drift(self) -> None:
-        """What three rising looks among twelve teach of drifts does not depend on how many names each has."""
-        weeks = 60
-        rise = 0.02 * (1 + 2.5 / (1 + np.exp(-(np.arange(weeks) - 50) / 4)))
-        rising = {f"rise{n}": rise for n in range(3)}
-        table, shown = dump(weeks, 150, {f"look{n}": flat(weeks, 0.04) for n in range(9)} | rising)
-        names = [shown.filter(pl.col("trend_id").str.starts_with("rise"))] * 6
-        more = [part.with_columns(pl.col("trend_id") + f" name {n}") for n, part in enumerate(names)]
-        learned = []
-        for members in (shown, pl.concat([shown, *more])):
-            counts = tally(table, members)
-            learned.append(Rises(counts, np.ones(len(counts.trends))).scales)
-        assert learned[1][2] <= learned[0][2] <= 0.12
+    def test_many_names_of_few_falls_teach_no_drift(self) -> None:
+        """What three falling looks among fifteen teach of drifts does not grow with the names that each of them has."""
+        week = np.arange(60)
+        fall = 0.05 * (1 - 0.75 / (1 + np.exp(-(week - 40) / 6)))
+        table, shown = dump(60, 150, background(60, 12) | {f"fall{n}": fall for n in range(3)})
+        falls = shown.filter(pl.col("trend_id").str.starts_with("fall"))
+        names = [falls.with_columns(pl.col("trend_id") + f" name {n}") for n in range(6)]
+        counts = tally(table, pl.concat([shown, *names]))
+        assert Rises(counts, np.ones(len(counts.trends))).scales[2] <= 0.08
+
+    def test_what_others_lose_to_a_rise_is_the_usual_slope(self) -> None:
+        """A rise from a tenth to a half of all posts takes from twenty looks alike: none of them drifts by itself."""
+        week = np.arange(100)
+        rise = 0.1 + 0.4 / (1 + np.exp(-(week - 50) / 8))
+        table, shown = dump(100, 250, {f"look{n:02d}": 0.04 * (1 - rise) for n in range(20)} | {"rise": rise})
+        found = Rises(tally(table, shown), np.ones(21))
+        lost = np.log(0.5 / 0.9) / (100 / 52.18)  # a year, were it a line
+        assert 1.8 * lost < found.slope < 0.8 * lost
+        assert found.scales[2] <= 0.08
 
 
 class TestMoments:

@@ -109,9 +109,7 @@ class Rises:
         self._width = WIDTH[step]
         self._rises = [np.hstack([self._columns, rise_column(self._windows, b, self._width)]) for b in self._backs]
         self._type = _types(tally)
-        order = np.argsort(-self.people, kind="stable")
-        enough = order[self.people[order] >= _LEAST]
-        self._sample = enough[:: max(-(-len(enough) // _LEARNED_FROM), 1)]
+        self._sample, self._weight = self._learned_from()
         self.slope = 0.0
         self.slope = self._usual_slope()
         self.scales = self._learn()
@@ -144,6 +142,20 @@ class Rises:
             variance[placed, :6] = np.diagonal(known.covariance, axis1=1, axis2=2)[:, :6] + (own * _HARMONICS) ** 2
         return Prior(mean=mean, variance=variance)
 
+    def _learned_from(self) -> tuple[Ints, Floats]:
+        """Returns a sample of the trends and their weights, with which a post that several of them show counts once.
+
+        So weighted, likelihoods are composite ones (Varin, Reid and Firth 2011, Stat. Sin. 21:5): a few trends with many
+        names do not outweigh what is usual.
+        """
+        order = np.argsort(-self.people, kind="stable")
+        enough = order[self.people[order] >= _LEAST]
+        sample = enough[:: max(-(-len(enough) // _LEARNED_FROM), 1)]
+        rows = np.isin(self._tally.row_trend, sample)
+        trend, post = self._tally.row_trend[rows], self._tally.row_post[rows]
+        once = np.bincount(trend, weights=1 / np.bincount(post)[post], minlength=len(self.people))
+        return sample, once[sample] / np.bincount(trend, minlength=len(self.people))[sample]
+
     def _usual_slope(self) -> float:
         """Returns the slope a year that half of the trends are above, weighted by how well each is known.
 
@@ -153,33 +165,25 @@ class Rises:
             return 0.0
         season, own, _ = _USUAL
         free = fit(self._counts.of(self._sample), self._columns, self._priors((season, own, _ANY_SLOPE), self._sample))
-        slope, weight = free.mode[:, -1], 1 / free.covariance[:, -1, -1]
+        slope, weight = free.mode[:, -1], self._weight / free.covariance[:, -1, -1]
         order = np.argsort(slope, kind="stable")
         return float(slope[order][np.searchsorted(np.cumsum(weight[order]), weight.sum() / 2)])
 
     def _learn(self) -> tuple[float, float, float]:
-        """Returns the likeliest scales given a sample of the trends: first season and drift, then own season.
-
-        A post that several trends of the sample show counts once: the log likelihood is divided by how many do on average
-        (a composite likelihood, Varin, Reid and Firth 2011, Stat. Sin. 21:5), so that a few trends with many names do not
-        outweigh what is usual.
-        """
-        sample = self._sample
-        if not len(sample):
+        """Returns the likeliest scales given the sample: first season and drift, then own season."""
+        if not len(self._sample):
             return _USUAL
-        posts = self._tally.row_post[np.isin(self._tally.row_trend, sample)]
-        once = len(np.unique(posts)) / len(posts)
 
         def worth(scales: tuple[float, float, float]) -> float:
             away = np.log(np.divide(scales, _USUAL)) / _UNSURE
-            return once * self._likelihood(scales, sample) - 0.5 * float((away**2).sum())
+            return self._likelihood(scales) - 0.5 * float((away**2).sum())
 
         season, _, drift = max(product(_SEASONS, _USUAL[1:2], _DRIFTS), key=worth)
         return max(product((season,), _OWN, (drift,)), key=worth)
 
-    def _likelihood(self, scales: tuple[float, float, float], trends: Ints) -> float:
-        """Returns the log likelihood of trends of which some, as many as is likeliest, have a strong season or move."""
-        prior, counts = self._priors(scales, trends), self._counts.of(trends)
+    def _likelihood(self, scales: tuple[float, float, float]) -> float:
+        """Returns the log likelihood of a sample of which some, as many as is likeliest, have a strong season or move."""
+        prior, counts = self._priors(scales, self._sample), self._counts.of(self._sample)
         usual = fit(counts, self._columns, prior).marginal
         season = fit(counts, self._columns, _stronger(prior)).marginal
         moved = [
@@ -191,7 +195,7 @@ class Rises:
         def mixed(odds: float) -> float:
             weights = np.array([0.0, odds + _SEASONAL, *[odds] * len(moved)])
             each = np.stack([usual, season, *moved]) + (weights - np.log(np.exp(weights).sum()))[:, None]
-            return float(np.logaddexp.reduce(each, axis=0).sum())
+            return float(np.logaddexp.reduce(each, axis=0) @ self._weight)
 
         return max(mixed(odds) for odds in _MOVING)
 
