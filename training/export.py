@@ -165,7 +165,7 @@ def card_of(
             "classify": {"templates": list(CLASSIFY_TEMPLATES), "softmax_scale": classify["scale_with_log"],
                 "softmax_scale_log_n": classify["slope_log_n"],
                          "sigmoid_scale": classify["sigmoid_scale"], "sigmoid_bias": classify["sigmoid_bias"]},
-            "tags": {group: {k: found[k] for k in ("scale", "threshold", "templates", "validated")} for group, found in calibration["tags"].items()},
+            "tags": {group: {k: found[k] for k in ("scale", "threshold", "further", "templates", "validated")} for group, found in calibration["tags"].items()},
         },
         "tag_scores_on_tuning_photos": {group: {k: found[k] for k in ("precision", "recall", "coverage") if k in found}
                                         for group, found in calibration["tags"].items()},
