@@ -44,7 +44,7 @@ __all__ = ["load_towers", "main"]
 FILES = ("image.onnx", "find.onnx", "region.onnx", "text.onnx", "tokenizer.json")
 REPRODUCE = (
     "DATA=... WORK=... python -m training.fit training/configs/fashion-lite.yaml, then training.calibrate, training.evaluate and "
-    "training.export with the same file; the stages took 4 h 30 min on two shared cores. See training/README.md."
+    "training.export with the same file; the stages took 4 h 45 min on two shared cores. See training/README.md."
 )
 MOST_F1_DRIFT = 0.005
 LEAST_COSINE = {"image": 0.999, "text": 0.99}
