@@ -36,6 +36,7 @@ def test_a_sound_card_is_read_whole(tmp_path: Path) -> None:
     assert card.metrics == {"top1": 0.5}
     assert card.calibration.classify.softmax_scale_log_n == 0.0
     assert card.calibration.tags["colour"].threshold == 0.3
+    assert card.calibration.tags["colour"].further == 0.3
     assert card.folder == tmp_path / "toy"
     verify(card)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import tarfile
 import warnings
+from dataclasses import replace
 from io import BytesIO
 from pathlib import Path
 from typing import Any
@@ -22,6 +23,7 @@ from training import captions, cutout, shards  # noqa: E402
 from training.cache import Cache, Record, build, letterbox, open_cache  # noqa: E402
 from training.calibrate import threshold_of  # noqa: E402
 from training.fit import Plan, Trainer  # noqa: E402
+from training.heads import Pass, fit_pass, mean_of, shared, store  # noqa: E402
 from training.losses import Objective, Pictures  # noqa: E402
 from training.measures import auroc, average_precision, ece  # noqa: E402
 from training.model import DIM, TEXT_DIM, GarmentHead, ImageHead, ImageTower  # noqa: E402
@@ -115,6 +117,36 @@ def same(one: dict[str, Any], two: dict[str, Any]) -> bool:
 def test_loss_falls(cache: Cache) -> None:
     losses = run(make_trainer(cache, 30), make_batches(cache), 30)
     assert np.mean(losses[-5:]) < 0.75 * np.mean(losses[:5])
+
+
+def test_the_last_layers_learn_from_stored_inputs(cache: Cache) -> None:
+    torch.manual_seed(0)
+    tower = ImageTower(Trunk(frozen=2), ImageHead(width=16), GarmentHead(width=16)).eval()
+    batches = Batches(cache, Recipe(sizes=(64,), grey=0.0), batch=8, steps=6, seed=3, taxonomy=TAXONOMY)
+    every, plain = store(cache, tower, batches, 64)
+    stored = shared(every, plain, 0.25)
+    assert plain == sum(trainable(r) for r in cache.records)
+    assert stored.chance[:plain].sum() == pytest.approx(0.25)
+    words = colour_words(cache)
+    told = replace(words.tasks[0], task=replace(words.tasks[0].task, colour=True))
+    before = {name: value.clone() for name, value in tower.state_dict().items()}
+    losses = []
+    for steps in (10, 150):
+        tower.load_state_dict(before)
+        objective = Objective(replace(words, tasks=[told]), np.zeros(len(cache.records), bool), np.arange(48))
+        plan = Pass(steps=steps, smoothing=0.0, plain=0.25, drop=0.1, average=0.9, anchor=0.1, batch=32, rate=1e-2)
+        loss, average = fit_pass(plan, tower.head, objective, stored)
+        losses.append(loss)
+    assert losses[1] < 0.9 * losses[0]
+    moved = {name for name, value in tower.state_dict().items() if not torch.equal(value, before[name])}
+    assert {name.split(".")[1] for name in moved} == {"inner", "outer", "skip"}
+    assert "text.inner.weight" in average
+
+
+def test_the_mean_of_two_runs_by_hand() -> None:
+    assert torch.equal(
+        mean_of([{"a": torch.tensor([1.0, 4.0])}, {"a": torch.tensor([3.0, 0.0])}])["a"], torch.tensor([2.0, 2.0])
+    )
 
 
 def test_run_goes_on_after_a_kill_as_if_it_had_not_been(cache: Cache, tmp_path: Path) -> None:
@@ -269,6 +301,17 @@ def test_threshold_reaches_the_precision_and_is_never_low() -> None:
     found = threshold_of(p, truth)
     assert found["threshold"] >= 0.25
     assert found["precision"] >= 0.8
+
+
+def test_second_values_have_a_threshold_of_their_own() -> None:
+    # the likeliest value is right in every row; at .4 the second would be wrong in three of four
+    p = np.array([[0.55, 0.45], [0.42, 0.4], [0.45, 0.4], [0.45, 0.4]], np.float32)
+    truth = np.array([[True, True], [True, False], [True, False], [True, False]])
+    found = threshold_of(p, truth)
+    assert found["threshold"] == 0.25
+    assert found["further"] == 0.41
+    assert found["precision"] == 1.0
+    assert found["recall"] == 1.0
 
 
 def test_grey_pictures_do_not_teach_colours(cache: Cache) -> None:

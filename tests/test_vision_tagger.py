@@ -91,6 +91,15 @@ def test_an_unsure_type_is_left_out_but_the_rest_is_told(tmp_path: Path) -> None
     assert not any(tag.sure for tag in unsure)
 
 
+def test_a_second_value_is_sure_only_from_where_the_card_says(tmp_path: Path) -> None:
+    told = {"scale": 2.0, "threshold": 0.3, "further": 0.35}
+    card = make_card(tmp_path / "toy", tags=dict.fromkeys(("type", "colour", "sleeves"), told))
+    vectors = {"type": AXES[:3], "colour": AXES[:3], "sleeves": AXES[2:4]}
+    (tags,) = PromptTagger(taxonomy=TAXONOMY, card=card, vectors=vectors).tag(row(0.6, 0.4, 0.0, 0.3))
+    types = {tag.value: tag.sure for tag in tags if tag.group == "type"}
+    assert types == {"dress": True, "ring": False}  # .497 and .333: the second is counted, not said
+
+
 def test_a_question_that_does_not_fit_the_type_is_not_asked(tmp_path: Path) -> None:
     (tags,) = tagger(tmp_path / "toy", scale=9.0).tag(row(0.1, 0.9, 0.0, 0.4))
     assert [tag.group for tag in tags] == ["type", "colour"]

@@ -27,8 +27,9 @@ from trendloom.vision.tagger import FINDER_ERRS
 __all__ = ["fit_classify", "fit_tags", "tag_report", "tag_vectors"]
 
 PRECISION = 0.8
-OF_GROUP = {"colour": 0.75}  # its errors are mostly neighbours, and .8 would silence a quarter of the garments
+OF_GROUP = {"colour": 0.7}  # its errors are mostly neighbours, and .8 would silence a quarter of the garments
 LEAST_THRESHOLD = 0.25
+NEVER = 0.51  # no second value reaches it
 LEAST_LABELLED = 30
 LEAST_COVERAGE = 0.3
 TAG_SETS = ("catalogue", "articles", "clothing", "attributes", "street_box", "other")
@@ -128,7 +129,7 @@ def group_answers(
 def fit_tags(
     judge: Judge, head: TextHead, images: Floats, *, kinds: dict[int, int], taxonomy: Path, tasks: dict[str, Task]
 ) -> dict[str, dict[str, Any]]:
-    """Per group of the taxonomy the scale of least log loss and the threshold that reaches the wanted precision.
+    """Per group of the taxonomy the scale of least log loss and the thresholds that reach the wanted precision.
 
     Where no threshold does, it is the one of the best F1; it is never below .25. A group without labelled photos, or one
     that reaches the precision on too few of them, is not validated: the product does not ask it unless told to.
@@ -141,7 +142,13 @@ def fit_tags(
         templates = list(group["templates"])
         if len(answers.rows) < LEAST_LABELLED:
             scale = found["type"]["scale"]
-            found[group["name"]] = {"scale": scale, "threshold": 0.5, "validated": False, "templates": templates}
+            found[group["name"]] = {
+                "scale": scale,
+                "threshold": 0.5,
+                "further": NEVER,
+                "validated": False,
+                "templates": templates,
+            }
             continue
         weight = set_weights([judge.records[n] for n in answers.rows])
 
@@ -187,7 +194,8 @@ def tag_report(
             continue
         p = answers.chances(fitted[name]["scale"])
         real = np.array([v != "none" for v in answers.values])
-        said = (p >= fitted[name]["threshold"]) & real
+        said = np.zeros_like(answers.truth)
+        said[:, real] = said_at(p[:, real], fitted[name]["threshold"], fitted[name]["further"])
         top, right = p.argmax(1), answers.truth[np.arange(len(p)), p.argmax(1)]
         shown = {}
         for n, value in enumerate(answers.values):
@@ -214,27 +222,36 @@ def set_weights(records: list[Record]) -> Floats:
     return out
 
 
+def said_at(p: Floats, threshold: float, further: float) -> NDArray[np.bool_]:
+    """What is said of each row, (rows, values): the likeliest value from `threshold` on, others from `further` on."""
+    top = np.arange(p.shape[1]) == p.argmax(1)[:, None]
+    found: NDArray[np.bool_] = p >= np.where(top, threshold, further)
+    return found
+
+
+def reached_at(p: Floats, truth: NDArray[np.bool_], threshold: float, further: float) -> dict[str, float]:
+    """Both thresholds with the precision, recall, F1 and coverage that they reach."""
+    said = said_at(p, threshold, further)
+    hits = float((said & truth).sum())
+    precision, recall = hits / max(1, said.sum()), hits / max(1, truth.sum())
+    f1 = 2 * precision * recall / max(1e-9, precision + recall)
+    covered = float(said[truth.any(1)].any(1).mean())
+    measured = {"precision": precision, "recall": recall, "f1": f1, "coverage": covered}
+    return {"threshold": threshold, "further": further} | {name: round(value, 4) for name, value in measured.items()}
+
+
 def threshold_of(p: Floats, truth: NDArray[np.bool_], precision: float = PRECISION) -> dict[str, float]:
-    """The least threshold of the wanted precision, with its precision and coverage."""
-    grid = np.round(np.arange(LEAST_THRESHOLD, 0.91, 0.01), 2)
-    rows = []
-    for threshold in grid:
-        said = p >= threshold
-        hits = float((said & truth).sum())
-        reached, recall = hits / max(1, said.sum()), hits / max(1, truth.sum())
-        f1 = 2 * reached * recall / max(1e-9, reached + recall)
-        covered = float(said.any(1)[truth.any(1)].mean())
-        rows.append(
-            {
-                "threshold": float(threshold),
-                "precision": round(reached, 4),
-                "recall": round(recall, 4),
-                "f1": round(f1, 4),
-                "coverage": round(covered, 4),
-            }
-        )
+    """The least thresholds of the wanted precision, with what they reach.
+
+    First that of the likeliest value alone, then that of further ones beside it: a second value is wrong more often at
+    the same probability, and with one threshold for both the likeliest would be silenced for it.
+    """
+    grid = [round(n / 100, 2) for n in range(round(LEAST_THRESHOLD * 100), 91)]
+    rows = [reached_at(p, truth, threshold, NEVER) for threshold in grid]
     good = [r for r in rows if r["precision"] >= precision and r["f1"] >= 0.85 * max(x["f1"] for x in rows)]
-    return good[0] if good else max(rows, key=lambda r: r["f1"])
+    best = good[0] if good else max(rows, key=lambda r: r["f1"])
+    furthers = [reached_at(p, truth, best["threshold"], f) for f in grid if best["threshold"] <= f < NEVER]
+    return next((r for r in furthers if r["precision"] >= min(precision, best["precision"])), best)
 
 
 def main() -> None:

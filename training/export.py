@@ -44,7 +44,7 @@ __all__ = ["load_towers", "main"]
 FILES = ("image.onnx", "find.onnx", "region.onnx", "text.onnx", "tokenizer.json")
 REPRODUCE = (
     "DATA=... WORK=... python -m training.fit training/configs/fashion-lite.yaml, then training.calibrate, training.evaluate and "
-    "training.export with the same file; the stages took 4 h 30 min on two shared cores. See training/README.md."
+    "training.export with the same file; the stages took 4 h 45 min on two shared cores. See training/README.md."
 )
 MOST_F1_DRIFT = 0.005
 LEAST_COSINE = {"image": 0.999, "text": 0.99}
@@ -165,7 +165,7 @@ def card_of(
             "classify": {"templates": list(CLASSIFY_TEMPLATES), "softmax_scale": classify["scale_with_log"],
                 "softmax_scale_log_n": classify["slope_log_n"],
                          "sigmoid_scale": classify["sigmoid_scale"], "sigmoid_bias": classify["sigmoid_bias"]},
-            "tags": {group: {k: found[k] for k in ("scale", "threshold", "templates", "validated")} for group, found in calibration["tags"].items()},
+            "tags": {group: {k: found[k] for k in ("scale", "threshold", "further", "templates", "validated")} for group, found in calibration["tags"].items()},
         },
         "tag_scores_on_tuning_photos": {group: {k: found[k] for k in ("precision", "recall", "coverage") if k in found}
                                         for group, found in calibration["tags"].items()},

@@ -27,8 +27,8 @@ from trendloom.vision.session import OnnxSession
 __all__ = ["fit_finding"]
 
 OVERLAP, CONTESTS, FIRST_LEAST = 0.45, (0.75, 0.6, 0.5), 0.4
-PRICES, SWEEPS = (0.4, 0.7, 1.0, 1.5, 2.5, 4.0), 2
-MOST_FALSE = 0.35  # garments a photo that overlap nothing labelled
+PRICES, SWEEPS = (0.15, 0.25, 0.4, 0.7, 1.0, 1.5, 2.5, 4.0), 2
+MOST_FALSE = 0.36  # garments a street photo that overlap nothing labelled
 GRID = np.round(np.arange(0.15, 0.76, 0.05), 3)
 COLOUR_PHOTOS, LEAST_COLOURS = 150, 8  # of each colour
 
@@ -151,14 +151,14 @@ def fit_settings(photos: list[Seen], start: GarmentSettings) -> GarmentSettings:
         hits, false = hits_and_false(photos, settings)
         return float(hits.sum()) - price * false
 
-    best = start
+    best, street = start, [photo for photo in photos if photo.every]
     for price in PRICES:
         for _ in range(SWEEPS):
             for kind in KINDS:
                 tried = [replace(best, thresholds={**best.thresholds, kind: float(t)}) for t in GRID]
                 best = max(tried, key=lambda s: (worth(s, price), s.thresholds[kind]))
             best = max((replace(best, contest=c) for c in CONTESTS), key=lambda s: worth(s, price))
-        if hits_and_false(photos, best)[1] <= MOST_FALSE * len(photos):
+        if hits_and_false(street, best)[1] <= MOST_FALSE * len(street):
             break
     return best
 

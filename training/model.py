@@ -74,6 +74,17 @@ class ImageHead(nn.Module):
 
         `region`, (n, 1, cells of the fine grid), 0 to 1: how much of each cell counts; everything where there is none.
         """
+        x, where = self.pooled(fine, coarse, samples, region)
+        return self.joint(x), where
+
+    def joint(self, x: Tensor) -> Tensor:
+        """Unit vectors (n, 256) of what `pooled` gives."""
+        return functional.normalize(self.outer(self.drop(functional.gelu(self.inner(x)))) + self.skip(x), dim=1)
+
+    def pooled(
+        self, fine: Tensor, coarse: Tensor, samples: Tensor, region: Tensor | None = None
+    ) -> tuple[Tensor, Tensor]:
+        """What the last layers read, (n, 2 * 1280 + LOOKS * COLOURS), normed, and where colours were looked at."""
         size, step, cells = (sides(x) for x in (samples, fine, coarse))
         logits = self.look_fine(fine) + functional.interpolate(self.look_coarse(coarse), step, mode="bilinear")
         plain = coarse.mean((2, 3))
@@ -92,8 +103,7 @@ class ImageHead(nn.Module):
         where = self.look_colour(colours) + functional.interpolate(logits, size, mode="bilinear")
         where = where.flatten(2).softmax(2)  # (n, LOOKS, samples)
         pooled = torch.bmm(where, colours.flatten(2).transpose(1, 2)).flatten(1)  # (n, LOOKS * COLOURS)
-        x = self.norm(torch.cat([plain, salient, pooled], 1))
-        x = functional.normalize(self.outer(self.drop(functional.gelu(self.inner(x)))) + self.skip(x), dim=1)
+        x: Tensor = self.norm(torch.cat([plain, salient, pooled], 1))
         return x, where.mean(1).view(-1, *size)
 
 

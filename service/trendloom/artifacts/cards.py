@@ -89,10 +89,12 @@ def _training_set(value: object, place: str) -> TrainingSet:
 
 def _tag_calibration(value: object, place: str) -> TagCalibration:
     fields = Fields(value, place)
+    threshold = fields.number("threshold", low=0.0, high=1.0)
     return fields.done(
         TagCalibration(
             scale=fields.number("scale", low=0.0, high=1e4),
-            threshold=fields.number("threshold", low=0.0, high=1.0),
+            threshold=threshold,
+            further=fields.number("further", low=0.0, high=1.0, default=threshold),
             templates=fields.each("templates", _template, []),
             validated=fields.flag("validated", default=True),
         )

@@ -60,12 +60,14 @@ class TagCalibration:
 
     `validated`: scale and threshold were fitted on labelled pictures and reach their precision there (`weak_spots` says
     where these were drawn); a group without is off by default.
+    `further`: from where a value is sure that is not a garment's likeliest; None stands for the threshold.
     """
 
     scale: float
     threshold: float
     templates: tuple[str, ...]
     validated: bool = True
+    further: float | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

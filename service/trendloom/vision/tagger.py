@@ -110,9 +110,11 @@ class PromptTagger:
     def _over_threshold(self, group: Group, chances: Floats) -> list[Tag]:
         """Returns the group's tags of one garment: the likeliest value, and others that are not unlikely.
 
-        At most one where the values exclude each other; those at the group's threshold are sure.
+        At most one where the values exclude each other. The likeliest is sure from the group's threshold on, others
+        from where the card says.
         """
-        threshold = self._calibration[group.name].threshold
+        told = self._calibration[group.name]
+        threshold, further = told.threshold, told.threshold if told.further is None else told.further
         order = np.argsort(-chances[: len(group.values)], kind="stable")
         rest = float(chances[len(group.values)]) if group.none else 0.0  # that it shows none of them
         if group.exclusive:
@@ -123,7 +125,7 @@ class PromptTagger:
                 value=group.values[n].value,
                 value_id=group.values[n].id,
                 probability=float(chances[n]),
-                sure=bool(chances[n] >= threshold),
+                sure=bool(chances[n] >= (threshold if n == order[0] else further)),
             )
             for n in order
             if chances[n] >= threshold or (n == order[0] and chances[n] > rest) or chances[n] >= _NOT_UNLIKELY
