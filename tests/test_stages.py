@@ -286,6 +286,22 @@ class TestStages:
         under = dict(found.trends.select("trend_id", "under").iter_rows())
         assert {under[f"piece {n}"] for n in range(3)} == {"black dresses"}
 
+    @pytest.mark.parametrize(("surer", "told"), [(4.4, {1: 0, 2: 0}), (3.2, {0: 1})])
+    def test_of_two_pieces_the_whole_tells_where_it_is_surer(self, surer: float, told: dict[int, int]) -> None:
+        """Of 100 posts of a rise 60 are in one part and 40 in another; without both nothing of it is left."""
+        trend = np.repeat([0, 1, 2], [100, 60, 40])
+        post = np.r_[np.arange(100), np.arange(60), np.arange(60, 100)]
+        evidence = [surer, 3.3, 3.0]
+        under = tell_once(
+            np.arange(3),
+            trend,
+            post,
+            100,
+            whole=lambda one: Retold(log_growth=1.0, error=0.3, z=evidence[one]),
+            without=lambda _one, _parts: Retold(log_growth=0.0, error=9.0, z=0.0),
+        )
+        assert under == told
+
     def test_small_pieces_of_a_story_are_beneath_it(self) -> None:
         weeks = 100
         rise = step(weeks, 0.01, 0.06)

@@ -53,10 +53,14 @@ def _common(trends: Ints, row_trend: Ints, row_post: Ints, posts: int) -> Ints:
     return common
 
 
-def _in_pieces(trend: int, parts: Ints, shared: Ints, row_trend: Ints, row_post: Ints) -> bool:
-    """Returns whether a trend is nearly all in its parts while none of them is most of it."""
+def _in_pieces(trend: int, parts: Ints, shared: Ints, row_trend: Ints, row_post: Ints, *, stronger: bool) -> bool:
+    """Returns whether a trend is nearly all in its parts while none of them can tell it.
+
+    A part can that is most of it; of a trend whose rise is surer than that of any part (`stronger`), one that is nearly
+    all of it.
+    """
     its = np.unique(row_post[row_trend == trend])
-    if shared.max() >= _TELLS * len(its):
+    if shared.max() >= (_NEARLY_ALL if stronger else _TELLS) * len(its):
         return False
     return len(np.intersect1d(row_post[np.isin(row_trend, parts)], its)) >= _NEARLY_ALL * len(its)
 
@@ -75,7 +79,8 @@ def tell_once(
     A trend that no longer rises without its rising parts is told by the strongest of them; a part that does not rise
     faster than the rest of a rising whole is told by the whole. Where one part makes the whole rise, its much smaller
     siblings are its echoes (garments of the look that were tagged otherwise). Where the rise lies in several parts that
-    are nearly all of the trend, none of them most of it, these are pieces of it and stand beneath it.
+    are nearly all of the trend, none of them most of it (of a trend that rises more surely than each of them: nearly all of
+    it), these are pieces of it and stand beneath it.
 
     Args:
         called: Rising trends.
@@ -99,7 +104,9 @@ def tell_once(
             continue
         rest, all_of_it = without(int(called[broad]), called[parts]), whole(int(called[broad]))
         if rest.z < _RISES or rest.log_growth < _AS_MUCH * all_of_it.log_growth:
-            if _in_pieces(int(called[broad]), called[parts], common[parts, broad], row_trend, row_post):
+            stronger = all(all_of_it.z > whole(int(called[part])).z for part in parts)
+            shared = common[parts, broad]
+            if _in_pieces(int(called[broad]), called[parts], shared, row_trend, row_post, stronger=stronger):
                 for part in parts:  # several pieces of one story, none of which is most of it
                     under.setdefault(int(called[part]), int(called[broad]))
                 continue
