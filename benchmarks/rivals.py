@@ -201,7 +201,8 @@ def chunks(paths: list[Path], size: int) -> Iterator[list[Path]]:
 
 
 def main() -> None:
-    name, folder, models = sys.argv[1], Path(sys.argv[2]), Path(sys.argv[-1])
+    name, folder = sys.argv[1], Path(sys.argv[2])
+    models = Path(sys.argv[3]) if len(sys.argv) > 3 else folder  # asked by those alone that take a model from disk
     if name == "write":
         write_models(folder)
         return

@@ -40,6 +40,13 @@ RIVALS = {
     "fastembed": "fastembed, the shipped model, 32 photos at a time",
     "clip-retrieval": "clip-retrieval's worker, ViT-B/32, 32 photos at a time, no names",
 }
+# whose interpreter has what a rival needs; torch's otherwise
+INSTALLED_BY = {
+    "onnx1": "own",
+    "fastembed-vit": "fastembed",
+    "fastembed": "fastembed",
+    "clip-retrieval": "clip_retrieval",
+}
 
 
 def draw_photos(folder: Path, count: int) -> None:
@@ -107,7 +114,7 @@ def contestants(folder: Path, one: Path, pythons: argparse.Namespace) -> tuple[l
             found.append(Contestant(title=f"trendloom, {engine}: {words}", command=[*tag, str(folder), *how]))
             starts.append([*tag, str(one), *how])
     for name, title in RIVALS.items():
-        python = {"o": sys.executable, "f": pythons.fastembed, "c": pythons.clip_retrieval}.get(name[0], pythons.torch)
+        python = getattr(pythons, INSTALLED_BY.get(name, "torch"))
         run = [python, "-m", "benchmarks.rivals", name]
         found.append(Contestant(title=title, command=[*run, str(folder), str(models)]))
         starts.append([*run, str(one), str(models)])
@@ -122,7 +129,7 @@ def main() -> None:
     parser.add_argument("--openvino", default=sys.executable)
     parser.add_argument("--fastembed", default=sys.executable)
     parser.add_argument("--clip-retrieval", default=sys.executable)
-    args = parser.parse_args()
+    args = parser.parse_args(namespace=argparse.Namespace(own=sys.executable))
     with tempfile.TemporaryDirectory() as name:
         folder, one = Path(name) / "photos", Path(name) / "one"
         folder.mkdir()

@@ -23,7 +23,7 @@ from training.garments import COMPLETE, POSITIVES, Garments, finding_loss, pack
 from training.model import GarmentHead, ImageTower
 from training.views import Batches, Picture, Recipe, picture
 
-__all__ = ["main", "train"]
+__all__ = ["main", "part_parser", "train"]
 
 SHARES = {"street": 2.4, "outfits": 1.0, "scenes": 1.6}  # pictures, to the street photos with boxes that there are
 
@@ -90,14 +90,20 @@ def train(
     return float(np.mean(last))
 
 
-def arguments() -> argparse.Namespace:
-    """The command line."""
-    parser = argparse.ArgumentParser(description=__doc__)
+def part_parser(description: str | None) -> argparse.ArgumentParser:
+    """The options of a command that trains a part of a run anew: the cache, the run, where the state goes, the size."""
+    parser = argparse.ArgumentParser(description=description)
     parser.add_argument("--work", type=Path, required=True, help="folder that training.cache filled")
     parser.add_argument("--run", type=Path, required=True, help="folder of the trained run")
-    parser.add_argument("--out", type=Path, required=True, help="folder for the state with the new head")
+    parser.add_argument("--out", type=Path, required=True, help="folder for the state with the new part")
     parser.add_argument("--taxonomy", type=Path, default=Path("models/taxonomy.yaml"))
     parser.add_argument("--size", type=int, default=224)
+    return parser
+
+
+def arguments() -> argparse.Namespace:
+    """The command line."""
+    parser = part_parser(__doc__)
     parser.add_argument("--steps", type=int, default=900)
     parser.add_argument("--rate", type=float, default=2e-3)
     parser.add_argument("--seed", type=int, default=3)

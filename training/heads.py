@@ -11,7 +11,6 @@ import argparse
 import copy
 import math
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -22,6 +21,7 @@ from torch.nn import functional
 
 from training.cache import Cache, open_cache
 from training.checkpoints import read_checkpoint, write_checkpoint
+from training.detect import part_parser
 from training.export import load_towers
 from training.features import centred, to_pixels
 from training.losses import BLANK, GREY, Objective, Pictures
@@ -230,12 +230,7 @@ def shared(stored: Stored, plain: int, share: float) -> Stored:
 
 def arguments() -> argparse.Namespace:
     """The command line."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--work", type=Path, required=True, help="folder that training.cache filled")
-    parser.add_argument("--run", type=Path, required=True, help="folder of the trained run")
-    parser.add_argument("--out", type=Path, required=True, help="folder for the state with the new layers")
-    parser.add_argument("--taxonomy", type=Path, default=Path("models/taxonomy.yaml"))
-    parser.add_argument("--size", type=int, default=224)
+    parser = part_parser(__doc__)
     parser.add_argument("--batches", type=int, default=900, help="of 16 training pictures whose inputs are stored")
     parser.add_argument("--seed", type=int, default=101)
     return parser.parse_args()
@@ -255,13 +250,14 @@ def main() -> None:
     stored, plain = store(cache, tower, batches, args.size)
     print(f"{len(stored.rows)} inputs, {plain} of plain photos", flush=True)
     words, found = load_words(cache.records, args.taxonomy, texts), []
+    is_other = np.array([r.set == "other" for r in cache.records])
+    known = np.array([n for n, r in enumerate(cache.records) if trainable(r)])
+    name = "objective."
+    own = {k.removeprefix(name): v for k, v in state["average"].items() if k.startswith(name)}
     for plan in PASSES:
         torch.manual_seed(plan.seed)
         tower, _ = load_towers(args.run / "state.pt")
-        is_other = np.array([r.set == "other" for r in cache.records])
-        objective = Objective(words, is_other, np.array([n for n, r in enumerate(cache.records) if trainable(r)]))
-        name = "objective."
-        own = {k.removeprefix(name): v for k, v in state["average"].items() if k.startswith(name)}
+        objective = Objective(words, is_other, known)
         objective.load_state_dict(own)
         loss, average = fit_pass(plan, tower.head, objective, shared(stored, plain, plan.plain))
         print(f"{plan.steps} steps, loss {loss:.3f}", flush=True)

@@ -60,14 +60,14 @@ class TagCalibration:
 
     `validated`: scale and threshold were fitted on labelled pictures and reach their precision there (`weak_spots` says
     where these were drawn); a group without is off by default.
-    `further`: from where a value is sure that is not a garment's likeliest; None stands for the threshold.
+    `threshold`: from where a garment's likeliest value is sure, `further`: from where others beside it are.
     """
 
     scale: float
     threshold: float
+    further: float
     templates: tuple[str, ...]
     validated: bool = True
-    further: float | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

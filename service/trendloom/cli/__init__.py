@@ -16,14 +16,25 @@ __all__ = ["COMMANDS", "app", "main", "register"]
 # Which modules register a command: Typer goes through every option that it knows of at each start, so it is told of no more
 # than what is run.
 COMMANDS: dict[str, tuple[str, ...]] = {
-    **dict.fromkeys(("cluster",), ("cluster",)),
-    **dict.fromkeys(("events",), ("events",)),
-    **dict.fromkeys(("demo", "doctor"), ("extras",)),
-    **dict.fromkeys(("forecast", "backtest", "ledger", "materials"), ("forecast",)),
-    **dict.fromkeys(("models", "reembed"), ("models", "heads")),
-    **dict.fromkeys(("tag", "embed", "classify"), ("stateless",)),
-    **dict.fromkeys(("trends",), ("trends",)),
-    **dict.fromkeys(("run", "ingest", "export", "search", "serve"), ("workspace",)),
+    "backtest": ("forecast",),
+    "classify": ("stateless",),
+    "cluster": ("cluster",),
+    "demo": ("extras",),
+    "doctor": ("extras",),
+    "embed": ("stateless",),
+    "events": ("events",),
+    "export": ("workspace",),
+    "forecast": ("forecast",),
+    "ingest": ("workspace",),
+    "ledger": ("forecast",),
+    "materials": ("forecast",),
+    "models": ("models", "heads"),
+    "reembed": ("models",),
+    "run": ("workspace",),
+    "search": ("workspace",),
+    "serve": ("workspace",),
+    "tag": ("stateless",),
+    "trends": ("trends",),
 }
 
 # Typer brings its own copy of click from some version on; its errors are found through one that it exports.
@@ -35,7 +46,7 @@ _INTERRUPTED = 130
 def register(arguments: Sequence[str] = ()) -> None:
     """Makes the command that the arguments ask for known to `app`; all of them where they ask for none or for help."""
     command = next((word for word in arguments if not word.startswith("-")), "")
-    for module in COMMANDS.get(command) or dict.fromkeys(name for names in COMMANDS.values() for name in names):
+    for module in COMMANDS.get(command) or sorted({name for names in COMMANDS.values() for name in names}):
         importlib.import_module(f"trendloom.cli.{module}")
 
 

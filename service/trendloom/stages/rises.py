@@ -3,7 +3,7 @@
 A trend's history is a season, a slow drift and perhaps a rise. Seasons are estimated jointly: a trend of a type has
 about the season of the rest of its type, as far as that is known, and a season of its own of a usual size. How large
 seasons, own seasons and drifts usually are is learned from all trends of the study (empirical Bayes: the scales with the
-largest marginal likelihood). A rise is a logistic curve (Rogers 1962, Diffusion of Innovations), tried at several
+largest marginal likelihood), around the slope that trends usually have. A rise is a logistic curve (Rogers 1962, Diffusion of Innovations), tried at several
 times. Its evidence is the signed root of the likelihood ratio. Beside it stands the weight of evidence against a
 strong season of the trend's own without a rise, since less than a year of history, or a little more, shows a season's
 way up as a rise.
@@ -110,10 +110,9 @@ class Rises:
         self._rises = [np.hstack([self._columns, rise_column(self._windows, b, self._width)]) for b in self._backs]
         self._type = _types(tally)
         self._sample, self._weight = self._learned_from()
-        self.slope = 0.0
         self.slope = self._usual_slope()
         self.scales = self._learn()
-        self._prior = self._priors(self.scales, np.arange(len(tally.trends)))
+        self._prior = self._priors(self.scales, np.arange(len(tally.trends)), self.slope)
         self.expected: Floats = _RISE * np.sqrt(self._information())
         up, down = self._best(self._counts, self._prior)
         self.up, self.down = self._weighed(up, 1.0), self._weighed(down, -1.0)
@@ -124,11 +123,14 @@ class Rises:
         which, window, voice = (c.astype(np.int64) for c in (trend, tally.row_window[rows], tally.row_voice[rows]))
         return weekly(which, window, voice, tally.stratum, tally.exposure, trends=trends, reach=self._reach)
 
-    def _priors(self, scales: tuple[float, float, float], trends: Ints) -> Prior:
-        """Returns the priors of season and drift: a trend's season is that of the rest of its type, as far as known."""
+    def _priors(self, scales: tuple[float, float, float], trends: Ints, slope: float) -> Prior:
+        """Returns the priors of season and drift around a slope (log a year).
+
+        A trend's season is that of the rest of its type, as far as known.
+        """
         season, own, drift = scales
         mean = np.zeros((len(trends), 7))
-        mean[:, 6] = self.slope
+        mean[:, 6] = slope
         variance = np.tile(np.r_[(season * _HARMONICS) ** 2, drift**2], (len(trends), 1))
         placed = np.flatnonzero(self._type[trends] >= 0)
         if len(placed):
@@ -164,7 +166,8 @@ class Rises:
         if not len(self._sample):
             return 0.0
         season, own, _ = _USUAL
-        free = fit(self._counts.of(self._sample), self._columns, self._priors((season, own, _ANY_SLOPE), self._sample))
+        prior = self._priors((season, own, _ANY_SLOPE), self._sample, 0.0)
+        free = fit(self._counts.of(self._sample), self._columns, prior)
         slope, weight = free.mode[:, -1], self._weight / free.covariance[:, -1, -1]
         order = np.argsort(slope, kind="stable")
         return float(slope[order][np.searchsorted(np.cumsum(weight[order]), weight.sum() / 2)])
@@ -183,7 +186,7 @@ class Rises:
 
     def _likelihood(self, scales: tuple[float, float, float]) -> float:
         """Returns the log likelihood of a sample of which some, as many as is likeliest, have a strong season or move."""
-        prior, counts = self._priors(scales, self._sample), self._counts.of(self._sample)
+        prior, counts = self._priors(scales, self._sample, self.slope), self._counts.of(self._sample)
         usual = fit(counts, self._columns, prior).marginal
         season = fit(counts, self._columns, _stronger(prior)).marginal
         moved = [

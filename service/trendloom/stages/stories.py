@@ -107,7 +107,7 @@ def tell_once(
             stronger = all(all_of_it.z > whole(int(called[part])).z for part in parts)
             shared = common[parts, broad]
             if _in_pieces(int(called[broad]), called[parts], shared, row_trend, row_post, stronger=stronger):
-                for part in parts:  # several pieces of one story, none of which is most of it
+                for part in parts:  # several pieces of one story, none of which can tell it
                     under.setdefault(int(called[part]), int(called[broad]))
                 continue
             best = max(parts, key=lambda i: (whole(int(called[i])).z, -rank[i]))

@@ -259,7 +259,9 @@ class Workspace:
             if len(table.file_uris()) > _COMPACT_AFTER:
                 table.optimize.compact()
                 table.create_checkpoint()
-            if table.vacuum(_REPLACED_H, enforce_retention_duration=False):
+            if table.vacuum(
+                _REPLACED_H, enforce_retention_duration=False
+            ):  # only asks: a removal is a version of its own
                 table.vacuum(_REPLACED_H, enforce_retention_duration=False, dry_run=False)
 
     # ---- results of runs

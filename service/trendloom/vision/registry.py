@@ -158,7 +158,7 @@ def open_model(folder: Path, taxonomy: Path, threads: int = 1, engine: str = AUT
         )
     known = load_taxonomy(taxonomy)
     if taxonomy.parent != models_folder():  # the shipped one is judged by its tests, not at every start
-        from trendloom.vision.layers import check_prompts  # noqa: PLC0415
+        from trendloom.vision.layers import check_prompts  # noqa: PLC0415  reads lists that only other taxonomies need
 
         check_prompts(known, taxonomy.name)
     return Model(card=card, taxonomy=known, encoder=encoder, finder=finder)

@@ -114,7 +114,6 @@ class PromptTagger:
         from where the card says.
         """
         told = self._calibration[group.name]
-        threshold, further = told.threshold, told.threshold if told.further is None else told.further
         order = np.argsort(-chances[: len(group.values)], kind="stable")
         rest = float(chances[len(group.values)]) if group.none else 0.0  # that it shows none of them
         if group.exclusive:
@@ -125,10 +124,10 @@ class PromptTagger:
                 value=group.values[n].value,
                 value_id=group.values[n].id,
                 probability=float(chances[n]),
-                sure=bool(chances[n] >= (threshold if n == order[0] else further)),
+                sure=bool(chances[n] >= (told.threshold if n == order[0] else told.further)),
             )
             for n in order
-            if chances[n] >= threshold or (n == order[0] and chances[n] > rest) or chances[n] >= _NOT_UNLIKELY
+            if chances[n] >= told.threshold or (n == order[0] and chances[n] > rest) or chances[n] >= _NOT_UNLIKELY
         ]
 
 

@@ -185,7 +185,7 @@ def _convert(
     own = ClassifyCalibration(
         templates=("{}",), softmax_scale=scale, softmax_scale_log_n=0.0, sigmoid_scale=scale, sigmoid_bias=0.0
     )
-    off = TagCalibration(scale=scale, threshold=1.0, templates=(), validated=False)
+    off = TagCalibration(scale=scale, threshold=1.0, further=1.0, templates=(), validated=False)
     card = ModelCard(
         name=folder.name,
         version=hashlib.sha256("".join(r.sha256 for r in files.values()).encode()).hexdigest()[:10],

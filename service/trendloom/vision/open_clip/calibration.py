@@ -122,7 +122,9 @@ def cautious_tags(
             chances = softmax(steep * cosines[group].astype(np.float64))
             best = chances.argmax(axis=1)
             threshold = threshold_for(chances.max(axis=1), best == known[group], floor=FLOOR)
-        found[group] = TagCalibration(scale=steep, threshold=threshold, templates=(), validated=threshold < OFF)
+        found[group] = TagCalibration(
+            scale=steep, threshold=threshold, further=threshold, templates=(), validated=threshold < OFF
+        )
     return found
 
 

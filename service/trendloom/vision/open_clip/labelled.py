@@ -77,4 +77,4 @@ def _group(cosines: Floats, classes: Classes) -> TagCalibration:
     steep = fit_scale(cosines, classes, most=_STEEPEST)
     chances = softmax(steep * cosines.astype(np.float64))
     threshold = threshold_for(chances.max(axis=1), chances.argmax(axis=1) == classes)
-    return TagCalibration(scale=steep, threshold=threshold, templates=(), validated=threshold < OFF)
+    return TagCalibration(scale=steep, threshold=threshold, further=threshold, templates=(), validated=threshold < OFF)
