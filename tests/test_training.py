@@ -31,6 +31,7 @@ from training.prompts import Tags, TaskTexts, Words  # noqa: E402
 from training.sampling import SHARES, sampling_weights, trainable  # noqa: E402
 from training.texts import rounded  # noqa: E402
 from training.trunk import Trunk  # noqa: E402
+from training.values import accuracy, learn  # noqa: E402
 from training.views import Batches, Recipe  # noqa: E402
 from training.vocab import Task, taxonomy_tasks  # noqa: E402
 
@@ -147,6 +148,22 @@ def test_the_mean_of_two_runs_by_hand() -> None:
     assert torch.equal(
         mean_of([{"a": torch.tensor([1.0, 4.0])}, {"a": torch.tensor([3.0, 0.0])}])["a"], torch.tensor([2.0, 2.0])
     )
+
+
+def test_learned_values_tell_apart_what_prompts_do_not() -> None:
+    garments = torch.nn.functional.normalize(torch.randn(400, 8, generator=torch.Generator().manual_seed(1)), dim=1)
+    shown = torch.nn.functional.one_hot((garments[:, 0] > 0).long(), 2).float()
+    prompts = torch.eye(8)[6:].numpy()  # they say nothing of the first number, which tells the two apart
+    near, free = (learn(garments, shown, prompts, pull=pull) for pull in (1e4, 0.0))
+    assert accuracy(garments, shown, free) > 0.9 > accuracy(garments, shown, prompts)
+    np.testing.assert_allclose(near, prompts, atol=0.02)  # a strong pull leaves the prompts
+    np.testing.assert_allclose(np.linalg.norm(free, axis=1), 1, rtol=1e-5)
+
+
+def test_accuracy_counts_every_class_that_a_garment_shows() -> None:
+    garments, shown = torch.eye(3), torch.tensor([[0.5, 0.5], [0.0, 1.0], [1.0, 0.0]])
+    classes = np.array([[1.0, 0.0, 0.0], [0.0, 0.9, 0.1]], np.float32)  # likeliest: first, second, second
+    assert accuracy(garments, shown, classes) == pytest.approx(2 / 3)
 
 
 def test_run_goes_on_after_a_kill_as_if_it_had_not_been(cache: Cache, tmp_path: Path) -> None:

@@ -22,6 +22,7 @@ from trendloom.vision.tagger import (
     prompt_vectors,
     save_prompt_vectors,
 )
+from trendloom.vision.values import NONE, VALUES, read_values, write_values
 
 DIM = 4
 AXES = np.eye(DIM, dtype=np.float32)
@@ -222,3 +223,50 @@ def test_nothing_heavy_is_imported_before_it_is_needed() -> None:
     told = f"import sys, {rooms}; print(sorted({heavy} & set(sys.modules)))"
     done = subprocess.run([sys.executable, "-c", told], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+def with_learned(folder: Path, groups: dict[str, dict[str, Floats]]) -> ModelCard:
+    write_values(folder.parent / VALUES, groups)
+    raw = (folder.parent / VALUES).read_bytes()
+    tags = {name: {"scale": 1.0, "threshold": 0.3} for name in ("type", "colour", "sleeves")}
+    classify = {"templates": ["{}"], "softmax_scale": 10.0, "sigmoid_scale": 10.0, "sigmoid_bias": -5.0}
+    return load_card(
+        write_model(folder, dim=DIM, stored={VALUES: raw}, calibration={"classify": classify, "tags": tags})
+    )
+
+
+def test_learned_vectors_stand_for_their_values_and_no_others(tmp_path: Path) -> None:
+    encoder, plain = CountingEncoder(), make_card(tmp_path / "plain")
+    learned = {
+        "sleeves": {"short": AXES[3], "three-quarter": AXES[2]},
+        "type": {NONE: AXES[1]},
+        "heel": {"high": AXES[0]},
+    }
+    card = with_learned(tmp_path / "learned", learned)
+    of_prompts, found = (make_prompt_vectors(encoder, TAXONOMY, one) for one in (plain, card))
+    np.testing.assert_array_equal(found["sleeves"], [of_prompts["sleeves"][0], AXES[3]])
+    np.testing.assert_array_equal(found["type"], [*of_prompts["type"][:2], AXES[1]])
+    np.testing.assert_array_equal(found["colour"], of_prompts["colour"])
+
+
+def test_stored_vectors_are_made_anew_for_other_learned_ones(tmp_path: Path) -> None:
+    card = with_learned(tmp_path / "one", {"sleeves": {"short": AXES[3]}})
+    save_prompt_vectors(make_prompt_vectors(CountingEncoder(), TAXONOMY, card), TAXONOMY, card)
+    assert find_prompt_vectors(TAXONOMY, card) is not None
+    other = with_learned(tmp_path / "two", {"sleeves": {"short": AXES[2]}})
+    (other.folder / "prompts.npz").write_bytes((card.folder / "prompts.npz").read_bytes())
+    assert find_prompt_vectors(TAXONOMY, other) is None
+
+
+def test_learned_vectors_are_read_as_written(tmp_path: Path) -> None:
+    write_values(tmp_path / VALUES, {"fit": {"slim": AXES[0], "loose": AXES[1]}, "length": {"mini": AXES[2]}})
+    found = read_values(tmp_path / VALUES)
+    assert {group: list(values) for group, values in found.items()} == {"fit": ["slim", "loose"], "length": ["mini"]}
+    np.testing.assert_array_equal(found["fit"]["loose"], AXES[1])
+
+
+@pytest.mark.parametrize("content", [b"", b"PK\x03\x04 torn", b"no archive at all", b"PK\x05\x06" + bytes(18)])
+def test_damaged_learned_vectors_are_told(tmp_path: Path, content: bytes) -> None:
+    (tmp_path / VALUES).write_bytes(content)
+    with pytest.raises(ArtifactError, match=VALUES):
+        read_values(tmp_path / VALUES)

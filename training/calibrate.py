@@ -6,7 +6,8 @@ import argparse
 import json
 import math
 import sys
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -23,8 +24,9 @@ from training.recipe import config_of, run
 from training.texts import TextCache
 from training.vocab import Task, values_of
 from trendloom.vision.tagger import FINDER_ERRS
+from trendloom.vision.values import NONE
 
-__all__ = ["fit_classify", "fit_tags", "tag_report", "tag_vectors"]
+__all__ = ["Asked", "fit_classify", "fit_tags", "tag_report"]
 
 PRECISION = 0.8
 OF_GROUP = {"colour": 0.7}  # its errors are mostly neighbours, and .8 would silence a quarter of the garments
@@ -73,18 +75,6 @@ def fit_classify(judge: Judge, head: TextHead, images: Floats) -> dict[str, floa
     }  # fmt: skip
 
 
-def tag_vectors(judge: Judge, head: TextHead, group: dict[str, Any]) -> tuple[list[str], Floats]:
-    """The group's values (and `none`) with the mean vector of their prompts in the group's templates."""
-    values = [v["value"] for v in group["values"]]
-    prompts = [[t.format(p) for p in v["prompts"] for t in group["templates"]] for v in group["values"]]
-    if "none" in group:
-        values, prompts = (
-            [*values, "none"],
-            [*prompts, [t.format(p) for p in group["none"]["prompts"] for t in group["templates"]]],
-        )
-    return values, prompt_vectors(head, judge.cache, prompts)
-
-
 @dataclass(frozen=True, kw_only=True)
 class GroupAnswers:
     """What a group says of the photos whose labels state it: values, rows, truth (rows, values) and logits to be scaled."""
@@ -95,6 +85,11 @@ class GroupAnswers:
     cosine: Floats
     allowed: Floats  # (rows, values): what a garment's kind leaves of each value
 
+    @property
+    def real(self) -> NDArray[np.bool_]:
+        """Which values are values, (values,): not `none`."""
+        return np.array([value != NONE for value in self.values])
+
     def chances(self, scale: float) -> Floats:
         """Probabilities (rows, values)."""
         p = np.exp(log_softmax(scale * self.cosine)) * self.allowed
@@ -102,43 +97,74 @@ class GroupAnswers:
         return out
 
 
-def group_answers(
-    judge: Judge,
-    head: TextHead,
-    images: Floats,
-    group: dict[str, Any],
-    *,
-    task: Task,
-    kinds: dict[int, int],
-    taxonomy: Path,
-) -> GroupAnswers:
-    """A group's answers on one bucket; garments in a photo compete among the types of their kind."""
-    values, vectors = tag_vectors(judge, head, group)
-    rows = [int(n) for s in TAG_SETS for n in judge.rows(s) if n in task.targets and (s != "street_box" or n in kinds)]
-    truth = np.zeros((len(rows), len(values)), bool)
-    allowed = np.ones((len(rows), len(values)), np.float32)
-    of = np.array([-1 if v == "none" else kind_of(v, taxonomy) for v in values]) if group["name"] == "type" else None
-    for place, row in enumerate(rows):
-        truth[place, task.targets[row]] = True
-        if of is not None and row in kinds:
-            allowed[place] = np.where(of == kinds[row], 1.0, FINDER_ERRS)
-    cosine = images[rows] @ vectors.T if rows else np.zeros((0, len(values)), np.float32)
-    return GroupAnswers(values=values, rows=rows, truth=truth, cosine=cosine, allowed=allowed)
+@dataclass(frozen=True, kw_only=True)
+class Asked:
+    """Photos of one bucket, and what the groups of a taxonomy are asked with.
+
+    Attributes:
+        images: Vectors of photos and of garments in them, a row for each record.
+        kinds: The kind of each garment that stands in a photo, by row.
+        tasks: What labels say, by the task's name.
+        learned: Vectors of values that stand instead of their prompts', by group.
+    """
+
+    judge: Judge
+    head: TextHead
+    images: Floats
+    kinds: dict[int, int]
+    taxonomy: Path
+    tasks: dict[str, Task]
+    learned: Mapping[str, Mapping[str, Floats]] = field(default_factory=dict)
+
+    @property
+    def groups(self) -> list[dict[str, Any]]:
+        """The groups of the taxonomy, as its file has them."""
+        found: list[dict[str, Any]] = yaml.safe_load(self.taxonomy.read_text())["groups"]
+        return found
+
+    def vectors(self, group: dict[str, Any]) -> tuple[list[str], Floats]:
+        """The group's values (and `none`) with their learned vectors, else the mean of their prompts in its templates."""
+        said = {value["value"]: value["prompts"] for value in group["values"]}
+        if NONE in group:
+            said[NONE] = group[NONE]["prompts"]
+        prompts = [[t.format(p) for p in its for t in group["templates"]] for its in said.values()]
+        found = prompt_vectors(self.head, self.judge.cache, prompts)
+        for n, value in enumerate(said):
+            found[n] = self.learned.get(group["name"], {}).get(value, found[n])
+        return list(said), found
+
+    def answers(self, group: dict[str, Any]) -> GroupAnswers:
+        """A group's answers; garments in a photo compete among the types of their kind."""
+        values, vectors = self.vectors(group)
+        shown = self.tasks[f"taxonomy.{group['name']}"].targets
+        rows = [
+            int(n)
+            for name in TAG_SETS
+            for n in self.judge.rows(name)
+            if n in shown and (name != "street_box" or n in self.kinds)
+        ]
+        truth = np.zeros((len(rows), len(values)), bool)
+        allowed = np.ones((len(rows), len(values)), np.float32)
+        kinds_of_values = None
+        if group["name"] == "type":
+            kinds_of_values = np.array([-1 if v == NONE else kind_of(v, self.taxonomy) for v in values])
+        for place, row in enumerate(rows):
+            truth[place, shown[row]] = True
+            if kinds_of_values is not None and row in self.kinds:
+                allowed[place] = np.where(kinds_of_values == self.kinds[row], 1.0, FINDER_ERRS)
+        cosine = self.images[rows] @ vectors.T if rows else np.zeros((0, len(values)), np.float32)
+        return GroupAnswers(values=values, rows=rows, truth=truth, cosine=cosine, allowed=allowed)
 
 
-def fit_tags(
-    judge: Judge, head: TextHead, images: Floats, *, kinds: dict[int, int], taxonomy: Path, tasks: dict[str, Task]
-) -> dict[str, dict[str, Any]]:
+def fit_tags(asked: Asked) -> dict[str, dict[str, Any]]:
     """Per group of the taxonomy the scale of least log loss and the thresholds that reach the wanted precision.
 
     Where no threshold does, it is the one of the best F1; it is never below .25. A group without labelled photos, or one
     that reaches the precision on too few of them, is not validated: the product does not ask it unless told to.
     """
     found: dict[str, dict[str, Any]] = {}
-    for group in yaml.safe_load(taxonomy.read_text())["groups"]:
-        answers = group_answers(
-            judge, head, images, group, task=tasks[f"taxonomy.{group['name']}"], kinds=kinds, taxonomy=taxonomy
-        )
+    for group in asked.groups:
+        answers = asked.answers(group)
         templates = list(group["templates"])
         if len(answers.rows) < LEAST_LABELLED:
             scale = found["type"]["scale"]
@@ -150,50 +176,36 @@ def fit_tags(
                 "templates": templates,
             }
             continue
-        weight = set_weights([judge.records[n] for n in answers.rows])
+        weight = set_weights([asked.judge.records[n] for n in answers.rows])
 
         def loss(scale: float, answers: GroupAnswers = answers, weight: Floats = weight) -> float:
             return float(-(np.log((answers.chances(scale) * answers.truth).sum(1) + 1e-9) * weight).sum())
 
         scale = float(minimize_scalar(loss, bounds=(2, 80), method="bounded").x)
-        real = np.array([v != "none" for v in answers.values])
+        wanted = OF_GROUP.get(group["name"], PRECISION)
         reached = threshold_of(
-            answers.chances(scale)[:, real], answers.truth[:, real], precision=OF_GROUP.get(group["name"], PRECISION)
+            answers.chances(scale)[:, answers.real], answers.truth[:, answers.real], precision=wanted
         )
         found[group["name"]] = {
             "scale": round(scale, 3),
             **reached,
-            "validated": bool(
-                reached["precision"] >= OF_GROUP.get(group["name"], PRECISION) - 0.03
-                and reached["coverage"] >= LEAST_COVERAGE
-            ),
+            "validated": bool(reached["precision"] >= wanted - 0.03 and reached["coverage"] >= LEAST_COVERAGE),
             "templates": templates,
         }
     return found
 
 
-def tag_report(
-    judge: Judge,
-    head: TextHead,
-    images: Floats,
-    *,
-    fitted: dict[str, dict[str, Any]],
-    kinds: dict[int, int],
-    taxonomy: Path,
-    tasks: dict[str, Task],
-) -> dict[str, Any]:
+def tag_report(asked: Asked, fitted: dict[str, dict[str, Any]]) -> dict[str, Any]:
     """Per group and value: precision and recall at the threshold, calibration error of the likeliest value, support."""
     report: dict[str, Any] = {}
-    for group in yaml.safe_load(taxonomy.read_text())["groups"]:
+    for group in asked.groups:
         name = group["name"]
-        answers = group_answers(
-            judge, head, images, group, task=tasks[f"taxonomy.{name}"], kinds=kinds, taxonomy=taxonomy
-        )
+        answers = asked.answers(group)
         if not answers.rows:
             report[name] = {"validated": fitted[name]["validated"], "support": 0}
             continue
         p = answers.chances(fitted[name]["scale"])
-        real = np.array([v != "none" for v in answers.values])
+        real = answers.real
         said = np.zeros_like(answers.truth)
         said[:, real] = said_at(p[:, real], fitted[name]["threshold"], fitted[name]["further"])
         top, right = p.argmax(1), answers.truth[np.arange(len(p)), p.argmax(1)]

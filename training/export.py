@@ -14,6 +14,7 @@ import shutil
 import sys
 import tempfile
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +26,7 @@ from safetensors.torch import load_file
 from tokenizers import Tokenizer
 
 from training.cache import Cache, open_cache
-from training.calibrate import fit_classify, fit_tags, tag_report
+from training.calibrate import Asked, fit_classify, fit_tags, tag_report
 from training.checkpoints import fill_towers
 from training.finding import fit_finding
 from training.graphs import write_image_graphs, write_text_graph
@@ -38,6 +39,7 @@ from training.texts import LONGEST, MiniLM, TextCache, load_tokenizer, minilm_fo
 from training.trunk import Trunk
 from training.vocab import taxonomy_tasks
 from trendloom.vision.registry import write_prompts
+from trendloom.vision.values import VALUES, read_values
 
 __all__ = ["load_towers", "main"]
 
@@ -137,10 +139,20 @@ def measure(
     kinds = embed_boxes(
         args.data, cache, tower, images, buckets=(TUNING, VALIDATION), size=args.size, taxonomy=args.taxonomy
     )
-    tags = fit_tags(judge, head, images, kinds=kinds, taxonomy=args.taxonomy, tasks=tasks)
+    path = args.run / VALUES
+    asked = Asked(
+        judge=judge,
+        head=head,
+        images=images,
+        kinds=kinds,
+        taxonomy=args.taxonomy,
+        tasks=tasks,
+        learned=read_values(path) if path.exists() else {},
+    )
+    tags = fit_tags(asked)
     final = Judge(records=cache.records, bucket=VALIDATION, cache=texts, resamples=200)
     scores = final.scores(head, images, classify["scale_with_log"], classify["slope_log_n"])
-    report = tag_report(final, head, images, fitted=tags, kinds=kinds, taxonomy=args.taxonomy, tasks=tasks)
+    report = tag_report(replace(asked, judge=final), tags)
     return {"classify": classify, "tags": tags, "report": report}, scores, images
 
 
@@ -149,7 +161,7 @@ def card_of(
 ) -> dict[str, Any]:
     """The model's card."""
     files = {f: {"sha256": hashlib.sha256((folder / f).read_bytes()).hexdigest(), "bytes": (folder / f).stat().st_size}
-             for f in FILES}  # fmt: skip
+             for f in (*FILES, VALUES) if (folder / f).exists()}  # fmt: skip
     classify = calibration["classify"]
     counts = {
         s: sum(r.set == s and r.bucket not in (TUNING, VALIDATION) for r in cache.records) for s in (*SETS, "drawn")
@@ -210,6 +222,8 @@ def main() -> None:
         tokenizer = load_tokenizer(minilm_folder())
         tokenizer.enable_truncation(LONGEST)
         tokenizer.save(str(folder / "tokenizer.json"), pretty=False)
+        if (args.run / VALUES).exists():
+            shutil.copyfile(args.run / VALUES, folder / VALUES)
         judge = Judge(records=cache.records, bucket=VALIDATION, cache=texts)
         sample = [int(r) for s in ("catalogue", "clothing", "street", "other") for r in judge.rows(s)[:24]]
         prompts = [r.labels["caption"] for r in cache.records[::400] if r.labels.get("caption")] + judge.vocabulary(
@@ -240,12 +254,12 @@ def main() -> None:
             "parity": parity,
         }
         (folder / "card.json").write_text(json.dumps(card, indent=1) + "\n")
-        replace(folder, args.out)
+        put(folder, args.out)
     write_prompts(args.out)
     print(json.dumps({"tags": calibration["tags"], "validation": scores}, indent=1))
 
 
-def replace(folder: Path, out: Path) -> None:
+def put(folder: Path, out: Path) -> None:
     """Put a folder in the place of another."""
     old = out.with_name(f".{out.name}.old")
     if out.exists():

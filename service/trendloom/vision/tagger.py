@@ -18,6 +18,7 @@ from trendloom.errors import ArtifactError
 from trendloom.taxonomy import Group, Taxonomy
 from trendloom.types import Encoder, Floats, Tag
 from trendloom.vision.scores import mean_vectors, softmax
+from trendloom.vision.values import NONE, VALUES, read_values
 
 __all__ = [
     "FINDER_ERRS",
@@ -145,7 +146,11 @@ def _allowed(types: Group, kinds: Mapping[str, tuple[str, ...]]) -> dict[str, Fl
 def make_prompt_vectors(encoder: Encoder, taxonomy: Taxonomy, card: ModelCard) -> dict[str, Floats]:
     """Returns per group (values [+ 1 for none], dim) float32, rows L2-normalised: the mean of each value's prompts.
 
-    A prompt stands in every template of the group; the text tower sees each sentence once.
+    A prompt stands in every template of the group; the text tower sees each sentence once. Where the model ships a
+    vector of a value that was learned from photos, that one stands instead.
+
+    Raises:
+        ArtifactError: the text tower cannot be loaded, or the file of learned vectors is damaged.
     """
     rows: list[list[str]] = []
     ends: dict[str, int] = {}
@@ -156,7 +161,14 @@ def make_prompt_vectors(encoder: Encoder, taxonomy: Taxonomy, card: ModelCard) -
         ends[group.name] = len(rows)
     vectors = mean_vectors(encoder, rows)
     starts = [0, *ends.values()]
-    return {name: vectors[start:end] for start, (name, end) in zip(starts, ends.items(), strict=False)}
+    found = {name: vectors[start:end] for start, (name, end) in zip(starts, ends.items(), strict=False)}
+    learned = read_values(card.folder / VALUES) if VALUES in card.files else {}
+    for name, its in learned.items():
+        if name in found:
+            for n, value in enumerate([*(known.value for known in taxonomy.group(name).values), NONE]):
+                if value in its:
+                    found[name][n] = its[value]
+    return found
 
 
 def find_prompt_vectors(taxonomy: Taxonomy, card: ModelCard) -> dict[str, Floats] | None:
@@ -196,7 +208,7 @@ def save_prompt_vectors(vectors: Mapping[str, Floats], taxonomy: Taxonomy, card:
 def _key(taxonomy: Taxonomy, card: ModelCard) -> str:
     """Returns the digest of everything that the vectors depend on: prompts, templates and the text tower."""
     said = {
-        "tower": [card.files[name].sha256 for name in ("text.onnx", "tokenizer.json")],
+        "tower": [card.files[name].sha256 for name in ("text.onnx", "tokenizer.json", VALUES) if name in card.files],
         "groups": [
             [group.name, _templates(card, group), [value.prompts for value in group.values], group.none]
             for group in _calibrated(taxonomy, card)
