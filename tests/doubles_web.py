@@ -18,7 +18,7 @@ from trendloom.errors import InputError
 from trendloom.pipeline.searching import Filters, Hit
 from trendloom.pipeline.tagging import TagResult
 from trendloom.pipeline.thumbnails import heat_png
-from trendloom.types import Box, MainColour, Tag
+from trendloom.types import WHOLE, Box, MainColour, Tag
 
 __all__ = ["FakeViews", "Hit", "Overview", "Photo", "TagResult", "photo_bytes"]
 
@@ -323,7 +323,7 @@ class FakeViews:
             return "unsupported"
         return "ok"
 
-    def thumbnail(self, key: str, px: int) -> bytes | None:
+    def thumbnail(self, key: str, px: int, box: Box = WHOLE) -> bytes | None:
         parts = key.split("/")
         if len(parts) != 3 or parts[0] not in _COLOURS:
             return None

@@ -19,6 +19,7 @@ from tests.doubles_web import FakeViews
 from tests.web_client import FIRST, client, problem
 from trendloom import errors
 from trendloom.config import Settings
+from trendloom.types import Box
 from trendloom.web.app import create_app
 from trendloom.web.guard import Guard
 from trendloom.web.problems import PROBLEM, STATUS_OF
@@ -201,6 +202,25 @@ def test_a_thumbnail_is_bounded_and_its_address_shows_no_path(api: TestClient) -
     ):
         problem(api.get(bad), 404)
     problem(api.get(address("red/check/1.jpg", 128).replace("128", "x")), 422)
+
+
+def test_a_garments_thumbnail_has_an_address_of_its_own(api: TestClient) -> None:
+    path = address("red/check/1.jpg", 128, Box(x0=0.123, y0=0.2, x1=0.124, y1=0.999))
+    assert path.endswith("?box=0.12,0.20,0.13,1.00")  # outwards to hundredths: never empty, not too many to keep
+    assert api.get(path).status_code == 200
+    for bad in (
+        "",
+        "0,0,1",
+        "0,0,0,1",
+        "0.5,0,0.4,1",
+        "-1,0,1,1",
+        "0,0,1,2",
+        "a,b,c,d",
+        "nan,0,1,1",
+        "0,0,inf,1",
+        "1" * 50,
+    ):
+        problem(api.get(address("red/check/1.jpg", 128), params={"box": bad}), 422)
 
 
 # ---- fuzz

@@ -1,6 +1,6 @@
 """Posts and memberships to counts per trend and window: unique authors, copies collapsed, shares with intervals."""
 
-from trendloom.counting.attributes import attribute_members
+from trendloom.counting.attributes import asked_values, attribute_members
 from trendloom.counting.copies import copy_groups, near_pairs
 from trendloom.counting.parts import PARTS, posts_showing
 from trendloom.counting.shares import wilson
@@ -12,6 +12,7 @@ __all__ = [
     "Step",
     "Tally",
     "Windows",
+    "asked_values",
     "attribute_members",
     "choose_windows",
     "copy_groups",

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import polars as pl
 
-__all__ = ["attribute_members"]
+__all__ = ["asked_values", "attribute_members"]
 
+_KIND = "attribute:"
 _GROUPS = ("type", "colour", "pattern")
 _PAIRS = (("type", "colour"), ("type", "pattern"))
 _FAMILIES = {
@@ -39,11 +40,11 @@ def attribute_members(
     shades = known.filter(pl.col("group").eq("colour") & pl.col("value").is_in(list(_FAMILIES)))
     known = pl.concat([known, shades.with_columns(pl.col("value").replace(_FAMILIES))]).unique()
     known = known.with_columns(part=pl.concat_str("group", pl.lit(":"), pl.col("value").str.replace_all(r"[+]", " ")))
-    found = [known.select("key", trend_id=pl.concat_str(pl.lit("attribute:"), "part"))]
+    found = [known.select("key", trend_id=pl.concat_str(pl.lit(_KIND), "part"))]
     for first, second in _PAIRS:
         left, right = known.filter(group=first), known.filter(group=second)
         both = left.join(right, on=["key", "garment"], suffix="_2")
-        found.append(both.select("key", trend_id=pl.concat_str(pl.lit("attribute:"), "part", pl.lit("+"), "part_2")))
+        found.append(both.select("key", trend_id=pl.concat_str(pl.lit(_KIND), "part", pl.lit("+"), "part_2")))
     owner = posts.select("post_id", who=pl.coalesce(pl.col("author_hash"), pl.concat_str(pl.lit("\x00"), "post_id")))
     rows = pl.concat(found).join(photos.select("key", "post_id"), on="key").select("trend_id", "post_id").unique()
     rows = rows.join(owner.unique("post_id"), on="post_id")
@@ -54,6 +55,21 @@ def attribute_members(
     )
     rows = rows.join(enough, on="trend_id", how="semi").select("trend_id", "post_id")
     return rows.join(_of_one_shade(rows), on="trend_id", how="anti").sort("trend_id", "post_id")
+
+
+def asked_values(trend_id: str) -> dict[str, tuple[str, ...]]:
+    """Returns by group the values that a garment of an attribute trend shows one of; nothing for other trends.
+
+    A family of shades stands for its shades. Values are written as in the trend's id, where a plus is a space.
+    """
+    if not trend_id.startswith(_KIND):
+        return {}
+    found: dict[str, tuple[str, ...]] = {}
+    for part in trend_id.removeprefix(_KIND).split("+"):
+        group, _, value = part.partition(":")
+        shades = tuple(shade for shade, family in _FAMILIES.items() if family == value)
+        found[group] = shades or (value,)
+    return found
 
 
 def _of_one_shade(rows: pl.DataFrame) -> pl.DataFrame:

@@ -20,13 +20,15 @@ class Facts:
     Attributes:
         photos: key, post_id, status.
         posts: post_id, posted_at.
-        tags: key, garment, group, value; sure ones.
-        versions: Of these three tables.
+        tags: key, garment, group, value, probability; sure ones.
+        boxes: key, garment, x0, y0, x1, y1 of the garments found in photos.
+        versions: Of these four tables.
     """
 
     photos: pl.DataFrame
     posts: pl.DataFrame
     tags: pl.DataFrame
+    boxes: pl.DataFrame
     versions: tuple[int, ...]
 
 
@@ -39,15 +41,17 @@ class KnownFacts:
 
     def get(self) -> Facts:
         """Returns the facts as they are now."""
-        versions = tuple(self._workspace.version(name) for name in ("photos", "posts", "tags"))
+        versions = tuple(self._workspace.version(name) for name in ("photos", "posts", "tags", "garments"))
         facts = self._facts
         if facts is None or facts.versions != versions:
             read = self._workspace.scan
-            tags = read("tags").filter(pl.col("sure")).select("key", "garment", "group", "value")
+            tags = read("tags").filter(pl.col("sure")).select("key", "garment", "group", "value", "probability")
+            boxes = read("garments").filter(pl.col("garment") > 0).select("key", "garment", "x0", "y0", "x1", "y1")
             self._facts = facts = Facts(
                 photos=_in_order(read("photos").select("key", "post_id", "status")),
                 posts=_in_order(read("posts").select("post_id", "posted_at")),
                 tags=_in_order(tags),
+                boxes=_in_order(boxes),
                 versions=versions,
             )
         return facts

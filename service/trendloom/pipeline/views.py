@@ -13,6 +13,7 @@ import polars as pl
 
 from trendloom.errors import InputError
 from trendloom.export import publish
+from trendloom.pipeline.examples import Examples, Photo
 from trendloom.pipeline.facts import KnownFacts, rows_at
 from trendloom.pipeline.forecast_views import ForecastViews
 from trendloom.pipeline.ingest import statuses
@@ -51,19 +52,6 @@ class Overview:
     k: int
 
 
-@dataclass(frozen=True, kw_only=True)
-class Photo:
-    """A photo that stands for a trend."""
-
-    key: str
-    post_id: str
-    posted_at: datetime | None
-    box: Box
-    width: int
-    height: int
-    has_file: bool
-
-
 class Views:
     """One per process; safe to use from several threads."""
 
@@ -78,8 +66,7 @@ class Views:
         self._thumbnails = Thumbnails(workspace.meta.source)
         self._facts = KnownFacts(workspace)
         self._near = Nearest(workspace, self._model, self._facts, self.file)
-        self._nearest: tuple[str | None, dict[str, list[str]]] | None = None
-        self._shown: tuple[str | None, dict[tuple[str, int], list[Photo]]] = (None, {})
+        self._examples = Examples(workspace, self._facts, self.file, k=k)
         self._overview: tuple[tuple[object, ...], Overview] | None = None
 
     # ---- what was found
@@ -190,47 +177,8 @@ class Views:
         return publish(rows, "trends", self._k).sort("rank")
 
     def photos(self, trend_id: str, *, n: int = 12) -> list[Photo]:
-        """Returns photos that stand for a trend: of a look the nearest to its centre, else the latest; one per person."""
-        run = self._workspace.current_run()
-        if self._shown[0] != run:
-            self._shown = (run, {})
-        shown = self._shown[1]
-        if (trend_id, n) not in shown:
-            shown[trend_id, n] = self._pick(trend_id, n)
-        return shown[trend_id, n]
-
-    def _pick(self, trend_id: str, n: int) -> list[Photo]:
-        found = self._found()
-        members = found.members.filter(pl.col("trend_id") == trend_id).select("post_id").unique()
-        posts = found.posts.join(members, on="post_id", how="semi")
-        posts = posts.with_columns(who=pl.coalesce("author_hash", "post_id"))
-        if posts["who"].n_unique() < self._k:
-            return []
-        rows = found.photos.join(posts, on="post_id")
-        order = {key: place for place, key in enumerate(self._exemplars().get(trend_id, []))}
-        rows = rows.with_columns(
-            place=pl.col("key").replace_strict(order, default=len(order), return_dtype=pl.Int64) if order else pl.lit(0)
-        )
-        rows = rows.sort("place", "posted_at", "key", descending=[False, True, False], nulls_last=True)
-        return [
-            Photo(
-                key=row["key"],
-                post_id=row["post_id"],
-                posted_at=row["posted_at"],
-                box=WHOLE,
-                width=row["width"],
-                height=row["height"],
-                has_file=self.file(row["key"]) is not None,
-            )
-            for row in rows.unique("who", keep="first", maintain_order=True).head(n).iter_rows(named=True)
-        ]
-
-    def _exemplars(self) -> dict[str, list[str]]:
-        """Returns the photos nearest to the centre of each look of the current run."""
-        run = self._workspace.current_run()
-        if self._nearest is None or self._nearest[0] != run:
-            self._nearest = (run, dict(self._workspace.result("looks", run).select("look_id", "exemplars").iter_rows()))
-        return self._nearest[1]
+        """Returns photos that stand for a trend, one per person, and where in each the garment is: see `Examples.of`."""
+        return self._examples.of(trend_id, self._found(), n=n)
 
     def by(self, trend_id: str, field: str) -> pl.DataFrame:
         """Returns a trend within each country or platform: value, authors, share, growth with intervals; most people first."""
@@ -246,12 +194,19 @@ class Views:
         return pl.concat(parts).select(columns) if parts else pl.DataFrame(schema=dict.fromkeys(columns, pl.Null))
 
     def tags_of(self, trend_id: str) -> pl.DataFrame:
-        """Returns group, value and share (0..1 of the trend's posts), most frequent first."""
+        """Returns group, value and share (0..1 of the trend's posts) of the garments that show it, most frequent first.
+
+        Where words define the trend, of all garments of its posts.
+        """
         found = self._found()
         members = found.members.filter(pl.col("trend_id") == trend_id).select("post_id").unique()
         posts = found.posts.join(members, on="post_id", how="semi")
         shown = found.photos.select("key", "post_id").join(posts, on="post_id")
-        tags = self._facts.get().tags.join(shown, on="key").with_columns(who=pl.coalesce("author_hash", "post_id"))
+        tags = rows_at(self._facts.get().tags, shown["key"])
+        garments = self._examples.garments(trend_id, shown["key"])
+        if garments.height:
+            tags = tags.join(garments, on=["key", "garment"], how="semi")
+        tags = tags.join(shown, on="key").with_columns(who=pl.coalesce("author_hash", "post_id"))
         counts = tags.group_by("group", "value").agg(
             posts=pl.col("post_id").n_unique(), people=pl.col("who").n_unique()
         )
@@ -276,7 +231,7 @@ class Views:
         """Returns a photo's file where SRC still has it; never a file from elsewhere."""
         return self._thumbnails.file(key)
 
-    def thumbnail(self, key: str, px: int) -> bytes | None:
-        """Returns a JPEG of a known, readable photo, at most `px` pixels wide and high."""
+    def thumbnail(self, key: str, px: int, box: Box = WHOLE) -> bytes | None:
+        """Returns a JPEG of a known, readable photo, or of a square about a box in it, at most `px` pixels wide and high."""
         known = rows_at(self._facts.get().photos, [key]).filter(pl.col("status") == "ok").height
-        return self._thumbnails.jpeg(key, px) if known else None
+        return self._thumbnails.jpeg(key, px, box) if known else None

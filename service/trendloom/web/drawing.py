@@ -126,7 +126,7 @@ def top_of(rows: Sequence[Group]) -> float:
     return max((r.share_high for r in rows if r.share_high is not None), default=0.0)
 
 
-def share_dots(rows: Sequence[Group], *, stage: str, top: float, width: int = 170, height: int = 16) -> list[Dots]:
+def share_dots(rows: Sequence[Group], *, stage: str, top: float, width: int = 146, height: int = 16) -> list[Dots]:
     """Returns shares with their intervals on one scale from zero to `top`."""
     out = []
     for row in rows:

@@ -11,7 +11,7 @@ from typing import Any, Protocol
 import polars as pl
 
 from trendloom.pipeline.searching import Filters
-from trendloom.types import Box, MainColour, Tag
+from trendloom.types import WHOLE, Box, MainColour, Tag
 
 __all__ = [
     "ForecastsProtocol",
@@ -166,5 +166,5 @@ class ViewsProtocol(Protocol):
     def search(
         self, text: str | None = None, image: bytes | None = None, *, n: int = 24, filters: Filters | None = None
     ) -> Sequence[HitRow]: ...
-    def thumbnail(self, key: str, px: int) -> bytes | None: ...
+    def thumbnail(self, key: str, px: int, box: Box = WHOLE) -> bytes | None: ...
     def tag(self, images: Sequence[tuple[str, bytes]], *, heat: bool = False) -> Sequence[Tagged]: ...
