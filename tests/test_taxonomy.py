@@ -115,7 +115,7 @@ def test_a_missing_file_is_told(tmp_path: Path) -> None:
 
 def test_the_shipped_taxonomy_is_sound() -> None:
     taxonomy = load_taxonomy(taxonomy_path())
-    assert taxonomy.identity == "trendloom 2"
+    assert taxonomy.identity == "trendloom 3"
     assert [group.name for group in taxonomy.groups] == [
         "type", "colour", "pattern", "sleeves", "neckline", "fabric", "fit", "length", "closure", "heel", "occasion",
     ]  # fmt: skip

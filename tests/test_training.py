@@ -21,7 +21,7 @@ from PIL import Image, ImageDraw  # noqa: E402
 
 from training import captions, cutout, shards  # noqa: E402
 from training.cache import Cache, Record, build, letterbox, open_cache  # noqa: E402
-from training.calibrate import threshold_of  # noqa: E402
+from training.calibrate import surely, threshold_of  # noqa: E402
 from training.fit import Plan, Trainer  # noqa: E402
 from training.heads import Pass, fit_pass, mean_of, shared, store  # noqa: E402
 from training.losses import Objective, Pictures  # noqa: E402
@@ -158,6 +158,12 @@ def test_learned_values_tell_apart_what_prompts_do_not() -> None:
     assert accuracy(garments, shown, free) > 0.9 > accuracy(garments, shown, prompts)
     np.testing.assert_allclose(near, prompts, atol=0.02)  # a strong pull leaves the prompts
     np.testing.assert_allclose(np.linalg.norm(free, axis=1), 1, rtol=1e-5)
+
+
+def test_a_precision_seen_on_few_photos_is_not_sure() -> None:
+    assert surely(0.8, 100) == pytest.approx(0.7112, abs=1e-4)  # Wilson's interval of 80 of 100
+    assert surely(0.8, 10) < 0.5 < surely(0.8, 1000) < 0.8
+    assert surely(1.0, 0) == 0.0
 
 
 def test_accuracy_counts_every_class_that_a_garment_shows() -> None:

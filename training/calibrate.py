@@ -23,6 +23,7 @@ from training.model import TextHead
 from training.recipe import config_of, run
 from training.texts import TextCache
 from training.vocab import Task, values_of
+from trendloom.counting import wilson
 from trendloom.vision.tagger import FINDER_ERRS
 from trendloom.vision.values import NONE
 
@@ -34,6 +35,7 @@ LEAST_THRESHOLD = 0.25
 NEVER = 0.51  # no second value reaches it
 LEAST_LABELLED = 30
 LEAST_COVERAGE = 0.3
+ALLOWED = 0.05  # how far below the wanted precision the lower end of its interval may lie
 TAG_SETS = ("catalogue", "articles", "clothing", "attributes", "street_box", "other")
 
 
@@ -159,8 +161,9 @@ class Asked:
 def fit_tags(asked: Asked) -> dict[str, dict[str, Any]]:
     """Per group of the taxonomy the scale of least log loss and the thresholds that reach the wanted precision.
 
-    Where no threshold does, it is the one of the best F1; it is never below .25. A group without labelled photos, or one
-    that reaches the precision on too few of them, is not validated: the product does not ask it unless told to.
+    Where no threshold does, it is the one of the best F1; it is never below .25. A group without labelled photos, one
+    that does not surely reach the precision, or only on few of them, is not validated: the product does not ask it
+    unless told to.
     """
     found: dict[str, dict[str, Any]] = {}
     for group in asked.groups:
@@ -189,7 +192,8 @@ def fit_tags(asked: Asked) -> dict[str, dict[str, Any]]:
         found[group["name"]] = {
             "scale": round(scale, 3),
             **reached,
-            "validated": bool(reached["precision"] >= wanted - 0.03 and reached["coverage"] >= LEAST_COVERAGE),
+            "validated": surely(reached["precision"], reached["coverage"] * len(answers.rows)) >= wanted - ALLOWED
+            and reached["coverage"] >= LEAST_COVERAGE,
             "templates": templates,
         }
     return found
@@ -239,6 +243,11 @@ def said_at(p: Floats, threshold: float, further: float) -> NDArray[np.bool_]:
     top = np.arange(p.shape[1]) == p.argmax(1)[:, None]
     found: NDArray[np.bool_] = p >= np.where(top, threshold, further)
     return found
+
+
+def surely(precision: float, said: float) -> float:
+    """The lower end of the 95 % interval (Wilson) of a precision that was seen on so many photos."""
+    return float(wilson(np.array([precision * said]), np.array([said]))[0][0])
 
 
 def reached_at(p: Floats, truth: NDArray[np.bool_], threshold: float, further: float) -> dict[str, float]:

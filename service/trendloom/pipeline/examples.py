@@ -46,7 +46,7 @@ class Examples:
         self._looks: tuple[str | None, dict[str, list[str]], pl.DataFrame] = (None, {}, pl.DataFrame())
 
     def of(self, trend_id: str, found: Results, *, n: int) -> list[Photo]:
-        """Returns at most n photos of a trend, one per person; none where fewer than k people show it.
+        """Returns at most n photos of a trend, one per person, none twice; none where fewer than k people show it.
 
         Of a look those nearest to its centre; of an attribute, among the latest, those that show it most surely; of
         anything else the latest.
@@ -71,6 +71,7 @@ class Examples:
         garments = self.garments(trend_id, rows.head(_LATEST)["key"])
         rows = rows.join(garments, on="key", how="left", maintain_order="left")
         rows = rows.sort("place", nulls_last=True, maintain_order=True)
+        rows = rows.unique("phash", keep="first", maintain_order=True)  # no photo twice, whoever posted it again
         rows = rows.unique("who", keep="first", maintain_order=True).head(n)
         boxes = {
             (key, garment): Box(x0=x0, y0=y0, x1=x1, y1=y1)
