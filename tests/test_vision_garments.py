@@ -16,7 +16,7 @@ from trendloom.artifacts import load_card
 from trendloom.errors import ArtifactError, InputError
 from trendloom.photos import Picture
 from trendloom.pipeline.looking import garments_of
-from trendloom.types import WHOLE, Box, Fit, Floats, Pixels
+from trendloom.types import WHOLE, Box, Fit, Floats, Pixels, Tag
 from trendloom.vision.colours import ColourNames, NamedColour
 from trendloom.vision.garments import GarmentFinder, GarmentSettings, inside, overlap, regions
 
@@ -152,29 +152,70 @@ def test_colours_are_measured_only_where_they_are_asked_for() -> None:
     assert [c.name for c in found.look(red_half()[None])[0][0].colours] == ["red", "white"]
 
 
+class PreparedEncoder:
+    """Photos come prepared, and the finder gives the vectors."""
+
+    model, engine, batch, dim, size, fit = "m", "by hand", 8, DIM, SIZE, Fit(size=SIZE)
+
+    def prepare(self, pixels: Pixels) -> Pixels:
+        return pixels
+
+    def images(self, batch: Pixels) -> Floats:
+        raise AssertionError("the finder gives the vectors")
+
+    def texts(self, lines: Sequence[str]) -> Floats:
+        raise AssertionError("no texts here")
+
+
 def test_boxes_leave_the_square_as_shares_of_the_photo() -> None:
     scores, boxes = grids()
     scores[0, 0, 0] = 0.9
     boxes[0, :, 0, 0] = (0.25, 0.5, 0.75, 1.2)  # below the square: cut
     found, _ = finder(scores, boxes)
 
-    class Encoder:
-        model, engine, batch, dim, size, fit = "m", "by hand", 8, DIM, SIZE, Fit(size=SIZE)
-
-        def prepare(self, pixels: Pixels) -> Pixels:
-            return pixels
-
-        def images(self, batch: Pixels) -> Floats:
-            raise AssertionError("the finder gives the vectors")
-
-        def texts(self, lines: Sequence[str]) -> Floats:
-            raise AssertionError("no texts here")
-
     picture = Picture(pixels=red_half(), width=100, height=200, sha256="0" * 64, phash=0)
-    ((whole, garment),) = garments_of(red_half()[None], [picture], Encoder(), None, found)
+    ((whole, garment),) = garments_of(red_half()[None], [picture], PreparedEncoder(), None, found)
     assert whole.box == WHOLE
     assert (garment.box.x0, garment.box.x1) == (0.0, 1.0)  # a tall photo fills the middle half of the square
     assert (garment.box.y0, garment.box.y1) == (0.5, 1.0)
+
+
+class SameTagger:
+    """Says the same types of every photo's pieces, in their order."""
+
+    taxonomy = "by hand 1"
+
+    def __init__(self, *types: str | None) -> None:
+        self.types = types
+
+    def tag(self, embeddings: Floats, kinds: Sequence[str] = ()) -> list[list[Tag]]:
+        def said(group: str, value: str) -> Tag:
+            return Tag(group=group, value=value, value_id=value, probability=0.5)
+
+        return [[said("type", name), said("colour", "red")] if name else [] for name in self.types]
+
+
+@pytest.mark.parametrize(
+    ("types", "right", "kinds"),
+    [
+        (("shirt", "shirt", "shirt"), 0.8, ["", "upper"]),  # one garment, found as two kinds
+        (("shirt", "shirt", "handbag"), 0.8, ["", "upper", "bag"]),
+        (("shirt", "shirt", "shirt"), 0.5, ["", "upper", "bag"]),  # they overlap by a third
+        (("shirt", None, None), 0.8, ["", "upper", "bag"]),
+    ],
+)
+def test_a_garment_that_was_found_twice_counts_once(
+    types: tuple[str | None, ...], right: float, kinds: list[str]
+) -> None:
+    scores, boxes = grids()
+    scores[0, 0, 0], scores[1, 2, 2] = 0.9, 0.6
+    boxes[0, :, 0, 0] = (0.0, 0.0, right, 1.0)
+    boxes[1, :, 2, 2] = (1.0 - right, 0.0, 1.0, 1.0) if right > 0.6 else (0.25, 0.0, 0.75, 1.0)
+    found, _ = finder(scores, boxes)
+    picture = Picture(pixels=red_half(), width=SIZE, height=SIZE, sha256="0" * 64, phash=0)
+    (garments,) = garments_of(red_half()[None], [picture], PreparedEncoder(), SameTagger(*types), found)
+    assert [garment.number for garment in garments] == list(range(len(kinds)))
+    assert [garment.box.x0 for garment in garments[1:2]] == [0.0]  # the better one stays
 
 
 def test_photos_that_were_not_prepared_are_refused() -> None:

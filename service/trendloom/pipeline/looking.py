@@ -24,10 +24,12 @@ from trendloom.types import (
     Tag,
     Tagger,
 )
+from trendloom.vision.garments import overlap
 
 __all__ = ["CHUNK", "Garment", "Seen", "garments_of", "look"]
 
 CHUNK = 8  # photos that a worker takes at a time, a multiple of what goes through a tower in one call
+_SAME = 0.4  # pieces of one type that overlap by more (intersection over union) are one garment
 _AHEAD = 256  # photos per worker that may wait for a slow one; a waiting result is some kilobytes
 
 
@@ -108,24 +110,49 @@ def garments_of(
     colours: bool = True,
     heat: bool = False,
 ) -> list[tuple[Garment, ...]]:
-    """Returns the garments of each picture; `batch` holds them prepared, and may hold more."""
+    """Returns the garments of each picture; `batch` holds them prepared, and may hold more.
+
+    A garment that was found twice, as pieces of two kinds or sizes that the tagger takes for the same type, counts once.
+    """
     pieces = _pieces(batch, len(pictures), encoder, finder, colours=colours)
     flat = [piece for found in pieces for piece in found]
     tags = iter(tagger.tag(np.stack([p.vector for p in flat]), [p.kind for p in flat]) if tagger else [[]] * len(flat))
+    tagged = [_once([(piece, next(tags)) for piece in found]) for found in pieces]
     return [
         tuple(
             Garment(
                 number=n,
                 box=_unfitted(p.box, picture),
                 vector=p.vector,
-                tags=next(tags),
+                tags=its,
                 colours=p.colours,
                 heat=_on_photo(p.heat, picture) if heat and p.heat is not None else None,
             )
-            for n, p in enumerate(found)
+            for n, (p, its) in enumerate(found)
         )
-        for picture, found in zip(pictures, pieces, strict=True)
+        for picture, found in zip(pictures, tagged, strict=True)
     ]
+
+
+def _once(found: Sequence[tuple[Piece, list[Tag]]]) -> list[tuple[Piece, list[Tag]]]:
+    """Returns a photo's pieces, best first, without those that lie on a better one and are taken for its type."""
+    kept: list[tuple[Piece, list[Tag]]] = []
+    for piece, tags in found:
+        kind = _likeliest_type(tags)
+        if (
+            not piece.kind
+            or kind is None
+            or not any(
+                better.kind and kind == _likeliest_type(its) and overlap(piece.box, better.box) > _SAME
+                for better, its in kept
+            )
+        ):
+            kept.append((piece, tags))
+    return kept
+
+
+def _likeliest_type(tags: Sequence[Tag]) -> str | None:
+    return next((tag.value for tag in tags if tag.group == "type"), None)  # tags come most probable first
 
 
 def _pieces(batch: Pixels, count: int, encoder: Encoder, finder: Finder | None, *, colours: bool) -> list[list[Piece]]:
