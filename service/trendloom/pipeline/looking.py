@@ -139,14 +139,10 @@ def _once(found: Sequence[tuple[Piece, list[Tag]]]) -> list[tuple[Piece, list[Ta
     kept: list[tuple[Piece, list[Tag]]] = []
     for piece, tags in found:
         kind = _likeliest_type(tags)
-        if (
-            not piece.kind
-            or kind is None
-            or not any(
-                better.kind and kind == _likeliest_type(its) and overlap(piece.box, better.box) > _SAME
-                for better, its in kept
-            )
-        ):
+        rivals = [
+            better.box for better, its in kept if piece.kind and better.kind and kind and kind == _likeliest_type(its)
+        ]
+        if not any(overlap(piece.box, box) > _SAME for box in rivals):
             kept.append((piece, tags))
     return kept
 
