@@ -128,7 +128,7 @@ class ColourTagger:
     def taxonomy(self) -> str:
         return "colours 1"
 
-    def tag(self, embeddings: Floats, kinds: Sequence[str] = ()) -> list[list[Tag]]:
+    def tag(self, embeddings: Floats, kinds: Sequence[str] = (), among: Sequence[int] = ()) -> list[list[Tag]]:
         logits = self.scale * embeddings @ self.vectors.T  # (n, colours)
         odds = np.exp(logits - logits.max(axis=1, keepdims=True, initial=0.0))
         chances = odds / odds.sum(axis=1, keepdims=True)

@@ -24,7 +24,7 @@ class ShirtTagger(ColourTagger):
     def taxonomy(self) -> str:
         return "shirts 1"
 
-    def tag(self, embeddings: Floats, kinds: Sequence[str] = ()) -> list[list[Tag]]:
+    def tag(self, embeddings: Floats, kinds: Sequence[str] = (), among: Sequence[int] = ()) -> list[list[Tag]]:
         shirt = Tag(group="type", value="shirt", value_id="trendloom:shirt", probability=0.9)
         return [[shirt, *tags] for tags in super().tag(embeddings)]
 

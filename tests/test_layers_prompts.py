@@ -54,7 +54,7 @@ class Toy:
 class GatedTagger(ShirtTagger):
     """Sees a shirt in every second photo."""
 
-    def tag(self, embeddings: Floats, kinds: Sequence[str] = ()) -> list[list[Tag]]:
+    def tag(self, embeddings: Floats, kinds: Sequence[str] = (), among: Sequence[int] = ()) -> list[list[Tag]]:
         shirt = Tag(group="type", value="shirt", value_id="trendloom:shirt", probability=0.9)
         return [[shirt] if n % 2 == 0 else [] for n in range(len(embeddings))]
 

@@ -188,7 +188,7 @@ class SameTagger:
     def __init__(self, *types: str | None) -> None:
         self.types = types
 
-    def tag(self, embeddings: Floats, kinds: Sequence[str] = ()) -> list[list[Tag]]:
+    def tag(self, embeddings: Floats, kinds: Sequence[str] = (), among: Sequence[int] = ()) -> list[list[Tag]]:
         def said(group: str, value: str) -> Tag:
             return Tag(group=group, value=value, value_id=value, probability=0.5)
 

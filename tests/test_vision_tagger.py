@@ -112,6 +112,28 @@ def test_exclusive_values_give_one_tag(tmp_path: Path) -> None:
     assert [tag.value for tag in tags if tag.group == "sleeves"] == ["long"]
 
 
+@pytest.mark.parametrize(
+    ("among", "dress"),
+    [
+        # types (dress, ring, none) have .5072, .3400, .1528 by themselves; the finder says a ring, so the dress counts
+        # 1, .2 or .02 of that and none always .02
+        (1, 0.5072 / (0.5072 + 0.3400 + 0.02 * 0.1528)),
+        (2, 0.2 * 0.5072 / (0.2 * 0.5072 + 0.3400 + 0.02 * 0.1528)),
+        (3, 0.02 * 0.5072 / (0.02 * 0.5072 + 0.3400 + 0.02 * 0.1528)),
+        (7, 0.02 * 0.5072 / (0.02 * 0.5072 + 0.3400 + 0.02 * 0.1528)),
+    ],
+)
+def test_a_finders_kind_counts_the_more_the_more_garments_it_found(tmp_path: Path, among: int, dress: float) -> None:
+    vectors = {"type": AXES[:3], "colour": AXES[:3], "sleeves": AXES[2:4]}
+    card, kinds = make_card(tmp_path / "toy", 2.0, 0.0), {"jewellery": ("ring",)}
+    told = PromptTagger(taxonomy=TAXONOMY, card=card, vectors=vectors, kinds=kinds)
+    garment = row(0.6, 0.4, 0.0, 0.3)
+    whole, found = told.tag(np.concatenate([garment, garment]), ["", "jewellery"], [among, among])
+    chances = {tag.value: tag.probability for tag in found if tag.group == "type"}
+    assert chances["dress"] == pytest.approx(dress, abs=1e-3)
+    assert [tag for tag in whole if tag.group == "type"] == [tag for tag in told.tag(garment)[0] if tag.group == "type"]
+
+
 def test_no_rows_give_no_tags(tmp_path: Path) -> None:
     assert tagger(tmp_path / "toy").tag(np.zeros((0, DIM), dtype=np.float32)) == []
 

@@ -321,7 +321,7 @@ class Noting(ShirtTagger):
         super().__init__()
         self.rows: list[Floats] = []
 
-    def tag(self, embeddings: Floats, kinds: Sequence[str] = ()) -> list[list[Tag]]:
+    def tag(self, embeddings: Floats, kinds: Sequence[str] = (), among: Sequence[int] = ()) -> list[list[Tag]]:
         self.rows.append(embeddings)
         return super().tag(embeddings)
 

@@ -153,7 +153,7 @@ class Asked:
         for place, row in enumerate(rows):
             truth[place, shown[row]] = True
             if kinds_of_values is not None and row in self.kinds:
-                allowed[place] = np.where(kinds_of_values == self.kinds[row], 1.0, FINDER_ERRS)
+                allowed[place] = np.where(kinds_of_values == self.kinds[row], 1.0, FINDER_ERRS[-1])
         cosine = self.images[rows] @ vectors.T if rows else np.zeros((0, len(values)), np.float32)
         return GroupAnswers(values=values, rows=rows, truth=truth, cosine=cosine, allowed=allowed)
 

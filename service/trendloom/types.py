@@ -237,8 +237,9 @@ class Tagger(Protocol):
     def taxonomy(self) -> str:
         """Name and version of the taxonomy, such as `trendloom 1`."""
 
-    def tag(self, embeddings: Floats, kinds: Sequence[str] = ()) -> list[list[Tag]]:
+    def tag(self, embeddings: Floats, kinds: Sequence[str] = (), among: Sequence[int] = ()) -> list[list[Tag]]:
         """Returns the tags of each garment, sure or not, most probable first within a group; (n, dim) in.
 
-        `kinds` says for each what the finder took it for, empty for a whole photo: its type is one of that kind.
+        `kinds` says for each what the finder took it for, empty for a whole photo: its type is more likely one of that
+        kind, the surer the more garments were found in its photo (`among`).
         """

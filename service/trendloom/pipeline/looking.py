@@ -116,7 +116,9 @@ def garments_of(
     """
     pieces = _pieces(batch, len(pictures), encoder, finder, colours=colours)
     flat = [piece for found in pieces for piece in found]
-    tags = iter(tagger.tag(np.stack([p.vector for p in flat]), [p.kind for p in flat]) if tagger else [[]] * len(flat))
+    among = [len(found) - 1 for found in pieces for _ in found]
+    vectors, kinds = np.stack([piece.vector for piece in flat]), [piece.kind for piece in flat]
+    tags = iter(tagger.tag(vectors, kinds, among) if tagger else [[]] * len(flat))
     tagged = [_once([(piece, next(tags)) for piece in found]) for found in pieces]
     return [
         tuple(

@@ -144,9 +144,9 @@ class HeadTagger:
         """Name and version of the taxonomy below the heads."""
         return self._base.taxonomy
 
-    def tag(self, embeddings: Floats, kinds: Sequence[str] = ()) -> list[list[Tag]]:
+    def tag(self, embeddings: Floats, kinds: Sequence[str] = (), among: Sequence[int] = ()) -> list[list[Tag]]:
         """Returns the tags of each garment, those of the heads last; as if the photo came from the store."""
-        found = self._base.tag(embeddings, kinds)
+        found = self._base.tag(embeddings, kinds, among)
         rows = embeddings.astype("<f2").astype(np.float32)
         rows /= np.maximum(np.linalg.norm(rows, axis=1, keepdims=True), 1e-12)
         for head in self._heads:

@@ -65,12 +65,12 @@ class LayerTagger:
         """Name and version of the taxonomy below the layers."""
         return self._base.taxonomy
 
-    def tag(self, embeddings: Floats, kinds: Sequence[str] = ()) -> list[list[Tag]]:
+    def tag(self, embeddings: Floats, kinds: Sequence[str] = (), among: Sequence[int] = ()) -> list[list[Tag]]:
         """Returns the tags of each garment, those of the layers last, most probable first within a group.
 
         A layer is asked of whole photos alone: a style is that of an outfit, not of the shoe in it.
         """
-        found = self._base.tag(embeddings, kinds)
+        found = self._base.tag(embeddings, kinds, among)
         whole = [not kind for kind in kinds] or [True] * len(found)
         for group in self._groups:
             chances = probabilities(self._card, embeddings, self._vectors[group.name], multi_label=True)

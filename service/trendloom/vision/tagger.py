@@ -12,6 +12,7 @@ from pathlib import Path
 from types import MappingProxyType
 
 import numpy as np
+from numpy.typing import NDArray
 
 from trendloom.artifacts import ModelCard, TagCalibration
 from trendloom.errors import ArtifactError
@@ -31,7 +32,9 @@ __all__ = [
 
 PROMPTS = "prompts.npz"
 _NOT_UNLIKELY = 0.25  # a second value of a group is worth counting from here on: photos show several garments
-FINDER_ERRS = 0.02  # what a type of another kind counts where the finder says what kind a garment is
+# What a type of another kind counts where the finder says what kind a garment is, by how many garments it found in the
+# photo: among several a region shows its neighbours too, alone the vector is the better witness.
+FINDER_ERRS = (1.0, 0.2, 0.02)
 TYPE = "type"
 
 
@@ -67,7 +70,7 @@ class PromptTagger:
                 got = "none" if rows is None else str(rows.shape)
                 raise ArtifactError(f"{group.name}: expected prompt vectors {shape}, got {got}; write them again")
             self._vectors[group.name] = rows
-        self._allowed = _allowed(taxonomy.group(TYPE), kinds)
+        self._own = _own(taxonomy.group(TYPE), kinds)
 
     @property
     def taxonomy(self) -> str:
@@ -82,18 +85,18 @@ class PromptTagger:
         logits = self._calibration[group].scale * (embeddings.astype(np.float32) @ self._vectors[group].T)
         return softmax(np.asarray(logits, dtype=np.float32))
 
-    def tag(self, embeddings: Floats, kinds: Sequence[str] = ()) -> list[list[Tag]]:
+    def tag(self, embeddings: Floats, kinds: Sequence[str] = (), among: Sequence[int] = ()) -> list[list[Tag]]:
         """Returns the tags of each garment, groups in the taxonomy's order, most probable first within a group.
 
         A value is given at the group's threshold. Where `none` of the types is likelier than every type there is
         no garment and so no tag; the other groups are asked where they fit the likeliest type. Where a garment was
-        found as some kind, the types of other kinds share what is left to a finder's mistake.
+        found as some kind among several, the types of other kinds share what is left to a finder's mistake.
         """
         if not len(embeddings):
             return []
         chances = {group.name: self.probabilities(embeddings, group.name) for group in self._asked}
         if any(kinds):
-            allowed = chances[TYPE] * np.stack([self._allowed[kind] for kind in kinds])
+            allowed = chances[TYPE] * self._allowed(kinds, among or [len(FINDER_ERRS)] * len(kinds))
             chances[TYPE] = allowed / allowed.sum(axis=1, keepdims=True)
         types = self._taxonomy.group(TYPE)
         best = chances[TYPE].argmax(axis=1)
@@ -107,6 +110,17 @@ class PromptTagger:
                         tags += self._over_threshold(group, chances[group.name][n])
             found.append(tags)
         return found
+
+    def _allowed(self, kinds: Sequence[str], among: Sequence[int]) -> Floats:
+        """Returns how much each type (and `none`) counts, (n, types), where finders say kinds; all of a whole photo.
+
+        That it shows a garment at all is the finder's word, however many it found.
+        """
+        errs = np.array([FINDER_ERRS[min(max(n, 1), len(FINDER_ERRS)) - 1] for n in among], dtype=np.float32)
+        found = np.where(np.stack([self._own[kind] for kind in kinds]), np.float32(1), errs[:, None])
+        if self._taxonomy.group(TYPE).none:
+            found[[bool(kind) for kind in kinds], -1] = FINDER_ERRS[-1]
+        return np.asarray(found, dtype=np.float32)
 
     def _over_threshold(self, group: Group, chances: Floats) -> list[Tag]:
         """Returns the group's tags of one garment: the likeliest value, and others that are not unlikely.
@@ -132,15 +146,12 @@ class PromptTagger:
         ]
 
 
-def _allowed(types: Group, kinds: Mapping[str, tuple[str, ...]]) -> dict[str, Floats]:
-    """Returns for each kind of garment how much each type (and `none`) counts; everything for a whole photo."""
-    names = [value.value for value in types.values]
-    rows = {"": np.ones(len(names) + bool(types.none), dtype=np.float32)}
-    for kind, its_types in kinds.items():
-        row = np.full_like(rows[""], FINDER_ERRS)
-        row[[n for n, name in enumerate(names) if name in its_types]] = 1.0
-        rows[kind] = row
-    return rows
+def _own(types: Group, kinds: Mapping[str, tuple[str, ...]]) -> dict[str, NDArray[np.bool_]]:
+    """Returns for each kind of garment which types (and `none`) are of it; all for a whole photo."""
+    names = [value.value for value in types.values] + [NONE] * bool(types.none)
+    return {"": np.ones(len(names), dtype=np.bool_)} | {
+        kind: np.array([name in its_types for name in names]) for kind, its_types in kinds.items()
+    }
 
 
 def make_prompt_vectors(encoder: Encoder, taxonomy: Taxonomy, card: ModelCard) -> dict[str, Floats]:
