@@ -302,6 +302,25 @@ class TestStages:
         )
         assert under == told
 
+    @pytest.mark.parametrize(
+        ("share", "surer", "told"),
+        [(60, 4.4, {1: 0}), (60, 3.2, {}), (40, 4.4, {})],  # most of it and no surer; surer; a smaller part
+    )
+    def test_what_is_most_of_a_surer_rise_has_no_row_beside_it(
+        self, share: int, surer: float, told: dict[int, int]
+    ) -> None:
+        """A part rises faster than the rest of a whole, which rises without it too: by 1.2 and .6, give or take .2."""
+        rest, part = Retold(log_growth=0.6, error=0.2, z=2.5), Retold(log_growth=1.2, error=0.2, z=3.3)
+        under = tell_once(
+            np.arange(2),
+            np.repeat([0, 1], [100, share]),
+            np.r_[np.arange(100), np.arange(share)],
+            100,
+            whole=lambda one: [Retold(log_growth=1.0, error=0.1, z=surer), part][one],
+            without=lambda _one, _parts: rest,
+        )
+        assert under == told
+
     def test_small_pieces_of_a_story_are_beneath_it(self) -> None:
         weeks = 100
         rise = step(weeks, 0.01, 0.06)

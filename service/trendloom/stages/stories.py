@@ -77,7 +77,8 @@ def tell_once(
     """Returns, for called trends that another tells better, the trend that does.
 
     A trend that no longer rises without its rising parts is told by the strongest of them; a part that does not rise
-    faster than the rest of a rising whole is told by the whole. Where one part makes the whole rise, its much smaller
+    faster than the rest of a rising whole is told by the whole, and so is one that is most of it and rises no more surely.
+    Where one part makes the whole rise, its much smaller
     siblings are its echoes (garments of the look that were tagged otherwise). Where the rise lies in several parts that
     are nearly all of the trend, none of them most of it (of a trend that rises more surely than each of them: nearly all of
     it), these are pieces of it and stand beneath it.
@@ -125,7 +126,9 @@ def tell_once(
             continue
         for part in parts:
             its = whole(int(called[part]))
-            if its.log_growth - rest.log_growth < _APART * np.hypot(its.error, rest.error):
+            faster = its.log_growth - rest.log_growth >= _APART * np.hypot(its.error, rest.error)
+            most = common[part, broad] >= _TELLS * size[broad] and all_of_it.z >= its.z
+            if most or not faster:
                 under.setdefault(int(called[part]), int(called[broad]))
     return {trend: _root(trend, under) for trend in under}
 
