@@ -15,12 +15,13 @@ from PIL import Image, ImageDraw
 
 from tests.doubles_forecasts import FakeForecasts
 from trendloom.errors import InputError
+from trendloom.pipeline.examples import Photo
 from trendloom.pipeline.searching import Filters, Hit
 from trendloom.pipeline.tagging import TagResult
 from trendloom.pipeline.thumbnails import heat_png
 from trendloom.types import WHOLE, Box, MainColour, Tag
 
-__all__ = ["FakeViews", "Hit", "Overview", "Photo", "TagResult", "photo_bytes"]
+__all__ = ["FakeViews", "Hit", "Overview", "TagResult", "photo_bytes"]
 
 _COLOURS: dict[str, tuple[int, int, int]] = {
     "red": (178, 45, 48),
@@ -70,17 +71,6 @@ class Overview:
     platforms: dict[str, int] = field(default_factory=lambda: dict(_PLATFORMS))
     stages: dict[str, int] = field(default_factory=lambda: dict(_STAGES))
     k: int = 10
-
-
-@dataclass(frozen=True, kw_only=True)
-class Photo:
-    key: str
-    post_id: str
-    posted_at: datetime | None
-    box: Box
-    has_file: bool
-    width: int | None = 360
-    height: int | None = 480
 
 
 def photo_bytes(colour: tuple[int, int, int], pattern: str = "plain", size: tuple[int, int] = (360, 480)) -> bytes:
@@ -261,7 +251,7 @@ class FakeViews:
             Photo(
                 key=f"{row['_colour']}/{row['_pattern']}/{at}.jpg", post_id=f"p{row['rank']}-{at}",
                 posted_at=datetime(2025, 4, 18, tzinfo=UTC) - timedelta(days=3 * at),
-                box=Box(x0=0.06, y0=0.19, x1=0.94, y1=0.87), has_file=at != 7,
+                box=Box(x0=0.06, y0=0.19, x1=0.94, y1=0.87), width=360, height=480, has_file=at != 7,
             )
             for at in range(n)
         ]  # fmt: skip

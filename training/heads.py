@@ -32,7 +32,7 @@ from training.texts import TextCache
 from training.views import Batches, Recipe
 from trendloom.vision.garments import regions
 
-__all__ = ["Pass", "Stored", "fit_pass", "main", "mean_of"]
+__all__ = ["Pass", "Stored", "class_vectors", "fit_pass", "main", "mean_of", "plain_inputs", "store"]
 
 PLAIN_SETS = ("catalogue", "articles")
 TOGETHER, ALONE = 0.8, 0.15  # shares of the garments that count as pictures: of those that share one, and of others

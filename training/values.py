@@ -19,17 +19,18 @@ from torch.nn import functional
 from training.cache import Cache, open_cache
 from training.detect import part_parser
 from training.export import load_towers
-from training.heads import plain_inputs, store
+from training.heads import class_vectors, plain_inputs, store
 from training.losses import BLANK, GREY
-from training.measures import Floats, prompt_vectors
-from training.model import ImageTower, TextHead
+from training.measures import Floats
+from training.model import ImageTower
+from training.prompts import task_texts
 from training.shards import TUNING
 from training.texts import TextCache
 from training.views import Batches, Recipe
-from training.vocab import Task, taxonomy_tasks
+from training.vocab import taxonomy_tasks
 from trendloom.vision.values import VALUES, write_values
 
-__all__ = ["accuracy", "learn", "main", "starting"]
+__all__ = ["accuracy", "learn", "main"]
 
 SCALE = 20.0
 SMOOTHING = 0.05
@@ -38,20 +39,6 @@ BATCH = 1024
 RATE = 3e-3
 LEAST_GAIN = 0.01  # of the accuracy on tuning photos, or a group keeps its prompts
 LEAST_PHOTOS = 50
-
-
-def starting(task: Task, head: TextHead, texts: TextCache) -> Floats:
-    """The mean vector of each class's prompts, (classes, 256), unit rows."""
-    return prompt_vectors(head, texts, task.prompts)
-
-
-def targets(task: Task, rows: NDArray[np.int64]) -> Tensor:
-    """Which classes each photo row shows, (rows, classes); they sum to 1, or 0 where nothing is known."""
-    found = torch.zeros(len(rows), len(task.classes))
-    for n, row in enumerate(rows.tolist()):
-        if classes := task.targets.get(row):
-            found[n, classes] = 1 / len(classes)
-    return found
 
 
 def learn(
@@ -100,9 +87,8 @@ def tuning_vectors(cache: Cache, tower: ImageTower, size: int) -> tuple[Tensor, 
     return tower.head.joint(plain_inputs(cache, tower, rows, size).float()), np.array(rows, np.int64)
 
 
-def known_of(task: Task, vectors: Tensor, rows: NDArray[np.int64]) -> tuple[Tensor, Tensor]:
-    """The garments of which the task knows something, and what."""
-    shown = targets(task, rows)
+def known_of(shown: Tensor, vectors: Tensor) -> tuple[Tensor, Tensor]:
+    """The vectors (n, dim) of garments of which something is known, and what (n, classes)."""
     known = shown.sum(1) > 0
     return vectors[known], shown[known]
 
@@ -133,24 +119,25 @@ def main() -> None:
     judged, judged_rows = tuning_vectors(cache, tower, args.size)
     kept: dict[str, dict[str, Floats]] = {}
     for task in taxonomy_tasks(cache.records, args.taxonomy):
-        group = task.name.removeprefix("taxonomy.")
-        known, shown = known_of(task, learned_from, rows)
-        tuning, truth = known_of(task, judged, judged_rows)
+        group, said = task.name.removeprefix("taxonomy."), task_texts(task, texts, len(cache.records))
+        known, shown = known_of(said.targets[rows], learned_from)
+        tuning, truth = known_of(said.targets[judged_rows], judged)
         if task.name.endswith(".names") or len(tuning) < LEAST_PHOTOS or len(known) < LEAST_PHOTOS:
             continue
-        start = starting(task, head, texts)
+        with torch.no_grad():
+            start = class_vectors(head, said, torch.from_numpy(texts.vectors)).numpy()
         found = learn(known, shown, start)
         before, after = accuracy(tuning, truth, start), accuracy(tuning, truth, found)
         if after >= before + LEAST_GAIN:
             kept[group] = dict(zip(task.classes, found, strict=True))
-        said = {
+        report = {
             "group": group,
             "garments": len(known),
             "tuning": len(tuning),
             "prompts": round(before, 3),
             "learned": round(after, 3),
         }
-        print(json.dumps(said | {"kept": group in kept}), flush=True)
+        print(json.dumps(report | {"kept": group in kept}), flush=True)
     if not kept:
         raise SystemExit(
             "expected a group that learned vectors tell better than its prompts, got none: nothing was written"
