@@ -120,6 +120,8 @@ def test_the_chart_is_read_by_keyboard_and_says_what_the_table_says(page: Any, s
 
 
 def test_nothing_moves_after_it_was_drawn(page: Any, site: str) -> None:
+    # a slow machine reads the page in pieces
+    page.context.new_cdp_session(page).send("Emulation.setCPUThrottlingRate", {"rate": 6})
     page.add_init_script(
         "window.moved = 0; new PerformanceObserver(l => l.getEntries().forEach(e => window.moved += e.value))"
         ".observe({type: 'layout-shift', buffered: true})"
