@@ -131,6 +131,17 @@ def test_nothing_moves_after_it_was_drawn(page: Any, site: str) -> None:
         assert page.evaluate("window.moved") < 0.01, path
 
 
+def test_a_row_that_comes_later_moves_no_column(page: Any, site: str) -> None:
+    go(page, site)
+    where = "[...document.querySelectorAll('.list thead th')].map(t => t.getBoundingClientRect().x)"
+    whole = page.evaluate(where)
+    page.evaluate("document.querySelectorAll('.list tbody tr').forEach(row => row.remove())")
+    assert page.evaluate(where) == whole
+    assert page.evaluate(
+        "Boolean(document.querySelector(document.querySelector('link[rel=expect]').getAttribute('href')))"
+    )
+
+
 def test_nothing_is_loaded_from_elsewhere(page: Any, site: str) -> None:
     asked: list[str] = []
     page.on("request", lambda request: asked.append(request.url))
