@@ -25,7 +25,7 @@ from training.calibrate import surely, threshold_of  # noqa: E402
 from training.fit import Plan, Trainer  # noqa: E402
 from training.heads import Pass, fit_pass, mean_of, shared, store  # noqa: E402
 from training.losses import Objective, Pictures  # noqa: E402
-from training.measures import auroc, average_precision, ece  # noqa: E402
+from training.measures import auroc, average_precision, ece, ece_by_chance  # noqa: E402
 from training.model import DIM, TEXT_DIM, GarmentHead, ImageHead, ImageTower  # noqa: E402
 from training.prompts import Tags, TaskTexts, Words  # noqa: E402
 from training.sampling import SHARES, sampling_weights, trainable  # noqa: E402
@@ -316,6 +316,14 @@ def test_measures_by_hand() -> None:
         (1 + 2 / 3) / 2
     )
     assert ece(np.array([0.8, 0.8], np.float32), np.array([True, False])) == pytest.approx(0.3, abs=1e-6)
+
+
+def test_exact_confidences_have_the_calibration_error_of_chance() -> None:
+    even = np.full(400, 0.5, np.float32)  # of a fair coin's mean of 400, |mean - .5| is sqrt(2 / pi) .5 / 20 = .0199
+    found = ece_by_chance(even)
+    assert found["value"] == pytest.approx(0.0199, abs=0.003)
+    assert found["low"] < found["value"] < found["high"]
+    assert ece_by_chance(np.ones(9, np.float32))["high"] == 0
 
 
 def test_threshold_reaches_the_precision_and_is_never_low() -> None:

@@ -13,7 +13,7 @@ from scipy.optimize import minimize, minimize_scalar
 
 from training.cache import Record
 from training.config import Config, LabelList
-from training.measures import CLASSIFY_TEMPLATES, average_precision, ece, interval, prompt_vectors
+from training.measures import CLASSIFY_TEMPLATES, average_precision, ece, ece_by_chance, interval, prompt_vectors
 from training.model import TextHead
 from training.texts import TextCache
 from training.vocab import values_of
@@ -136,6 +136,7 @@ def one_of(name: str, p: Floats, truth: NDArray[np.bool_], resamples: int) -> Sc
         f"{name}_top1": interval(len(p), lambda i: float(right[i].mean()), resamples),
         f"{name}_macro_f1": interval(len(p), lambda i: macro_f1(guess[i], truth[i]), resamples),
         f"{name}_ece": interval(len(p), lambda i: ece(top[i], right[i]), resamples),
+        f"{name}_ece_by_chance": ece_by_chance(top),
     }
 
 

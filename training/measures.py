@@ -19,7 +19,16 @@ from training.texts import TextCache
 from training.vocab import TOP10, WORN, values_of
 from trendloom.vision.scores import softmax
 
-__all__ = ["CLASSIFY_TEMPLATES", "Judge", "auroc", "average_precision", "ece", "interval", "prompt_vectors"]
+__all__ = [
+    "CLASSIFY_TEMPLATES",
+    "Judge",
+    "auroc",
+    "average_precision",
+    "ece",
+    "ece_by_chance",
+    "interval",
+    "prompt_vectors",
+]
 
 CLASSIFY_TEMPLATES = ("{}", "a photo of {}", "a photo of a {}")
 Floats = NDArray[np.float32]
@@ -61,6 +70,23 @@ def ece(confidence: Floats, right: NDArray[np.bool_], bins: int = 15) -> float:
     """Expected calibration error of the top label, bins of equal width."""
     place = np.minimum((confidence * bins).astype(int), bins - 1)
     return float(np.abs(np.bincount(place, confidence - right)).sum() / len(right))
+
+
+def ece_by_chance(confidence: Floats, draws: int = 500) -> dict[str, float]:
+    """What `ece` would be of a model whose confidences were exact: the mean and the 95 % of draws of right and wrong.
+
+    Bins of few photos differ from their mean confidence by chance, so it is never 0: an error within this range cannot
+    be told from none (Bröcker and Smith 2007, "Increasing the reliability of reliability diagrams").
+    """
+    rng = np.random.default_rng(0)
+    found = [ece(confidence, rng.random(len(confidence)) < confidence) for _ in range(draws)]
+    low, high = np.quantile(found, [0.025, 0.975])
+    return {
+        "value": round(float(np.mean(found)), 4),
+        "n": len(confidence),
+        "low": round(float(low), 4),
+        "high": round(float(high), 4),
+    }
 
 
 def f1_of(truth: Integers, guess: Integers, classes: Integers, weighted: bool, rows: Integers) -> float:
@@ -155,6 +181,7 @@ class Judge:
         found = {
             f"{labels.title}_top1": self.interval(len(right), lambda i: float(right[i].mean())),
             f"{labels.title}_ece": self.interval(len(right), lambda i: ece(top[i], right[i])),
+            f"{labels.title}_ece_by_chance": ece_by_chance(top),
         }
         if labels.f1 is None:
             return found
