@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from trendloom.counting import tally
-from trendloom.stages import Study, benjamini_hochberg, judge
+from trendloom.stages import Study, benjamini_hochberg, compared, judge
 from trendloom.stages.curves import Counts, Prior, expected_counts, fit, rise_column, season_columns, weekly
 from trendloom.stages.evidence import choose_spans, compare, count_spans, dispersion, sizes_to_weights, upper_tail
 from trendloom.stages.rises import Rises
@@ -212,6 +212,19 @@ class TestStages:
         weeks = 110
         rise = step(weeks, 0.015, 0.06, at=70)
         assert stages_of(study(*dump(weeks, 200, background(weeks) | {"plateau": rise})))["plateau"] == "rising"
+
+    def test_compared_says_what_judged_says_but_for_what_a_curve_tells(self) -> None:
+        looks = background(110) | {"rise": step(110, 0.01, 0.04, at=100)}
+        table, shown = dump(110, 120, looks)
+        names = shown.select("trend_id").unique().with_columns(kind=pl.lit("look"), label=pl.col("trend_id"))
+        counts = tally(table, shown)
+        plain, tested = compared(counts, names), judge(counts, names).trends
+        both = tested.join(plain, on="trend_id", suffix="_plain")
+        same = ["authors", "posts", "share", "share_low", "share_high", "growth", "growth_low", "growth_high"]
+        assert both.height == tested.height == len(looks)
+        assert all(both[name].equals(both[f"{name}_plain"], check_names=False) for name in same)
+        assert set(plain["stage"]) == {"steady"}
+        assert plain.columns == tested.columns
 
     def test_season_and_fall(self) -> None:
         weeks = 110
@@ -490,6 +503,34 @@ class TestCurves:
         counts = Counts(by_window=drawn.sum(axis=2), by_stratum=drawn.sum(axis=1), exposure=exposure)
         found = expected_counts(rng.normal(0, 1, (4, 6)), counts, season_columns(20, 52.0))
         assert found.sum(axis=1) == pytest.approx(counts.by_stratum.sum(axis=1))
+
+    @given(seed=st.integers(0, 2**32 - 1))
+    def test_the_mode_is_where_the_posterior_is_flat(self, seed: int) -> None:
+        rng = np.random.default_rng(seed)
+        windows, strata, trends = 30, 3, 4
+        columns = np.hstack([season_columns(windows, 26.0)[:, :2], rise_column(windows, 8, 3)])
+        exposure = rng.uniform(5, 50, (windows, strata))
+        seen = rng.poisson(rng.uniform(0.02, 0.2, (trends, 1, 1)) * exposure)
+        counts = Counts(
+            by_window=seen.sum(axis=2).astype(float), by_stratum=seen.sum(axis=1).astype(float), exposure=exposure
+        )
+        prior = Prior(mean=rng.normal(0, 0.2, (trends, 3)), variance=np.full((trends, 3), 0.3))
+        found = fit(counts, columns, prior)
+
+        def posterior(mode: NDArray[np.float64]) -> NDArray[np.float64]:
+            grown = np.exp(mode @ columns.T)
+            likelihood = (counts.by_window * (mode @ columns.T)).sum(axis=1)
+            likelihood -= (counts.by_stratum * np.log(grown @ exposure)).sum(axis=1)
+            return np.asarray(likelihood - 0.5 * ((mode - prior.mean) ** 2 / prior.variance).sum(axis=1))
+
+        best = posterior(found.mode)
+        np.testing.assert_allclose(best, found.posterior, rtol=1e-9)
+        small = 1e-3
+        hessian = np.linalg.inv(found.covariance)
+        for k, along in enumerate(np.eye(3) * small):
+            up, down = posterior(found.mode + along), posterior(found.mode - along)
+            np.testing.assert_allclose((up - down) / (2 * small), 0, atol=0.05)
+            np.testing.assert_allclose((2 * best - up - down) / small**2, hessian[:, k, k], rtol=0.01)
 
 
 class TestScales:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-from collections import OrderedDict
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import date
@@ -15,6 +14,7 @@ import polars as pl
 from trendloom.errors import NotEnoughData
 from trendloom.pipeline.ledger import ENTRY, NUMBERS, frozen, issued, judged, public, report_of
 from trendloom.pipeline.materials import Materials, catalogue_stamp, materials
+from trendloom.pipeline.memo import Memo
 from trendloom.pipeline.publishing import publish
 from trendloom.pipeline.study import Results
 from trendloom.store import Workspace
@@ -73,7 +73,7 @@ class ForecastViews:
         self._workspace, self._found, self._history, self._k = workspace, found, history, k
         self._models_dir = models_dir
         self._lock = threading.Lock()
-        self._made: OrderedDict[tuple[str | None, tuple[tuple[str, str], ...]], _Made] = OrderedDict()
+        self._made: Memo[_Made] = Memo(_CACHED)
         self._judged: tuple[str | None, pl.DataFrame] | None = None
         self._materials: tuple[tuple[object, ...], Materials] | None = None
 
@@ -154,17 +154,12 @@ class ForecastViews:
         return made.sort("issued", "run", descending=True)
 
     def _forecast(self, segment: Mapping[str, str] | None) -> _Made:
-        key = (self._workspace.current_run(), tuple(sorted((segment or {}).items())))
-        with self._lock:  # held while a segment is forecast: two requests do not do it twice
-            if key not in self._made:
-                made = self._segment(segment, key[0] or "") if segment else self._frozen(key[0] or "")
-                if not segment and made.rows.is_empty():
-                    return made  # they may be issued at any time
-                self._made[key] = made
-            self._made.move_to_end(key)
-            while len(self._made) > _CACHED:
-                self._made.popitem(last=False)
-            return self._made[key]
+        run = self._workspace.current_run() or ""
+        return self._made.get(
+            (run, tuple(sorted((segment or {}).items()))),
+            lambda: self._segment(segment, run) if segment else self._frozen(run),
+            keep=lambda made: bool(segment) or not made.rows.is_empty(),  # they may be issued at any time
+        )
 
     def _frozen(self, run: str) -> _Made:
         found = self._found(None)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import OrderedDict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, time
@@ -18,6 +17,7 @@ from trendloom.index import VectorIndex
 from trendloom.photos import fitted
 from trendloom.pipeline.facts import Facts, KnownFacts, rows_at
 from trendloom.pipeline.indexing import index_to_read
+from trendloom.pipeline.memo import Memo
 from trendloom.pipeline.study import posts_in
 from trendloom.pipeline.tagging import Model
 from trendloom.store import Workspace
@@ -123,7 +123,7 @@ class Nearest:
     ) -> None:
         self._workspace, self._model, self._facts, self._file = workspace, model, facts, file
         self._index: VectorIndex | None = None
-        self._passing: OrderedDict[tuple[object, ...], _Passing] = OrderedDict()
+        self._passing: Memo[_Passing] = Memo(_KEPT)
 
     def search(
         self, text: str | None = None, image: bytes | None = None, *, n: int = 24, filters: Filters | None = None
@@ -163,11 +163,7 @@ class Nearest:
         if not filters.of_posts and not filters.tags:
             return _Passing(posts=None, allowed=None)
         key = (filters.of_posts, filters.tags, facts.versions, index.stamp, self._workspace.current_run())
-        if key not in self._passing:
-            self._passing[key] = self._find_passing(filters, facts, index)
-            while len(self._passing) > _KEPT:
-                self._passing.popitem(last=False)
-        return self._passing[key]
+        return self._passing.get(key, lambda: self._find_passing(filters, facts, index))
 
     def _find_passing(self, filters: Filters, facts: Facts, index: VectorIndex) -> _Passing:
         names, posts = index.names.lazy().select("id", "key", "garment"), None

@@ -13,20 +13,30 @@ import polars as pl
 from numpy.typing import NDArray
 
 from trendloom import __version__
-from trendloom.counting import Step, attribute_members, choose_windows, copy_groups, posts_showing, step_named, tally
+from trendloom.counting import (
+    Step,
+    Tally,
+    attribute_members,
+    choose_windows,
+    copy_groups,
+    posts_showing,
+    step_named,
+    tally,
+)
 from trendloom.counting.pooled import pool
 from trendloom.errors import InputError, NotEnoughData
 from trendloom.looks import attribute_names
 from trendloom.pipeline.audience import RISEN, Reached, passing, with_cohorts
 from trendloom.pipeline.looks import Looks, find_looks, garment_vectors, worn_garments
 from trendloom.pipeline.prompts import Prompt, load_prompts, prompt_members
-from trendloom.stages import Study, judge
+from trendloom.stages import Study, compared, judge
 from trendloom.store import Workspace, frame
 from trendloom.types import Floats
 
 __all__ = [
     "SAME_PHOTO",
     "Results",
+    "compared_within",
     "garment_vectors",
     "judged_beside",
     "posts_in",
@@ -228,9 +238,16 @@ def _judge(
     as_of: date | None,
     step: Step | None,
 ) -> Study:
+    return judge(_tallied(posts, photos, members, as_of=as_of, step=step), names)
+
+
+def _tallied(
+    posts: pl.DataFrame, photos: pl.DataFrame, members: pl.DataFrame, *, as_of: date | None, step: Step | None
+) -> Tally:
+    """Returns the counts of posts that have one of the photos, copies of a photo as one."""
     seen = posts.join(photos.select("post_id").unique(), on="post_id", how="semi")
     copies = copy_groups(photos.select("post_id", "sha256", "phash", "colours"), radius=SAME_PHOTO)
-    return judge(tally(seen, members, copies=copies, as_of=as_of, step=step), names)
+    return tally(seen, members, copies=copies, as_of=as_of, step=step)
 
 
 def results(workspace: Workspace, segment: Mapping[str, str] | None = None) -> Results:
@@ -267,6 +284,24 @@ def results(workspace: Workspace, segment: Mapping[str, str] | None = None) -> R
         ),
         photos=photos.select("key", "post_id", "sha256", "phash", "colours", "width", "height"),
     )
+
+
+def compared_within(workspace: Workspace, field: str, values: Sequence[str]) -> pl.DataFrame:
+    """Returns the trends of the current result among the posts of each country or platform, compared but not tested.
+
+    The columns of `trends` and `value`, most people first.
+    """
+    run = workspace.last_run()
+    trends, members = workspace.result("trends"), workspace.result("members").select("trend_id", "post_id")
+    names = trends.select("trend_id", "kind", "label")
+    photos, posts = workspace.read("photos").filter(pl.col("status") == "ok"), workspace.read("posts")
+    parts = [trends.clear().with_columns(value=pl.lit("", pl.String))]
+    for value in values if run.height else ():
+        within = posts.filter(pl.col(field) == value)
+        shown = photos.join(within.select("post_id"), on="post_id", how="semi")
+        counts = _tallied(within, shown, members, as_of=run["now"][0], step=step_named(run["window"][0]))
+        parts.append(compared(counts, names).with_columns(value=pl.lit(value)))
+    return pl.concat(parts, how="diagonal_relaxed")
 
 
 def posts_in(workspace: Workspace, segment: Mapping[str, str]) -> pl.DataFrame:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import threading
-from collections import OrderedDict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
@@ -17,8 +15,9 @@ from trendloom.pipeline.examples import Examples, Photo
 from trendloom.pipeline.facts import KnownFacts, rows_at
 from trendloom.pipeline.forecast_views import ForecastViews
 from trendloom.pipeline.ingest import statuses
+from trendloom.pipeline.memo import Memo
 from trendloom.pipeline.searching import Filters, Hit, Nearest
-from trendloom.pipeline.study import Results, results
+from trendloom.pipeline.study import Results, compared_within, results
 from trendloom.pipeline.tagging import Eyes, Model, TagResult
 from trendloom.pipeline.thumbnails import Thumbnails
 from trendloom.store import Workspace
@@ -27,6 +26,8 @@ from trendloom.types import WHOLE, Box
 __all__ = ["Hit", "Overview", "Photo", "Views"]
 
 _CACHED_SEGMENTS = 16
+_SIDES = ("country", "platform")
+_MOST_SIDES = 12  # values of each, those of most people
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -60,9 +61,9 @@ class Views:
     ) -> None:
         self._workspace, self._model, self._k = workspace, Model(model), k
         self.forecasts = ForecastViews(workspace, self._found, self._history, k=k, models_dir=models_dir)
-        self._lock = threading.Lock()
-        self._results: OrderedDict[tuple[str | None, tuple[tuple[str, str], ...]], Results] = OrderedDict()
-        self._pooled: OrderedDict[tuple[str | None, tuple[tuple[str, str], ...]], pl.DataFrame] = OrderedDict()
+        self._results: Memo[Results] = Memo(_CACHED_SEGMENTS)
+        self._pooled: Memo[pl.DataFrame] = Memo(_CACHED_SEGMENTS)
+        self._sides: Memo[pl.DataFrame] = Memo(len(_SIDES))
         self._thumbnails = Thumbnails(workspace.meta.source)
         self._facts = KnownFacts(workspace)
         self._near = Nearest(workspace, self._model, self._facts, self.file)
@@ -115,17 +116,10 @@ class Views:
         )
 
     def _found(self, segment: Mapping[str, str] | None = None) -> Results:
-        key = (self._workspace.current_run(), tuple(sorted((segment or {}).items())))
-        with self._lock:
-            if key in self._results:
-                self._results.move_to_end(key)
-                return self._results[key]
-        found = results(self._workspace, segment)
-        with self._lock:
-            self._results[key] = found
-            while len(self._results) > _CACHED_SEGMENTS:
-                self._results.popitem(last=False)
-        return found
+        return self._results.get(self._key(segment), lambda: results(self._workspace, segment))
+
+    def _key(self, segment: Mapping[str, str] | None) -> tuple[object, ...]:
+        return self._workspace.current_run(), tuple(sorted((segment or {}).items()))
 
     def trends(
         self, *, stage: str | None = None, segment: Mapping[str, str] | None = None, query: str | None = None
@@ -161,15 +155,7 @@ class Views:
     def _history(self, segment: Mapping[str, str] | None) -> pl.DataFrame:
         if self._k == 1:
             return self._found(segment).series
-        key = (self._workspace.current_run(), tuple(sorted((segment or {}).items())))
-        if key not in self._pooled:
-            pooled = self._found(segment).pooled(self._k)
-            with self._lock:
-                self._pooled[key] = pooled
-                while len(self._pooled) > _CACHED_SEGMENTS:
-                    self._pooled.popitem(last=False)
-            return pooled
-        return self._pooled[key]
+        return self._pooled.get(self._key(segment), lambda: self._found(segment).pooled(self._k))
 
     def beneath(self, trend_id: str) -> pl.DataFrame:
         """Returns the trends that this one tells the story of."""
@@ -182,16 +168,16 @@ class Views:
 
     def by(self, trend_id: str, field: str) -> pl.DataFrame:
         """Returns a trend within each country or platform: value, authors, share, growth with intervals; most people first."""
-        if field not in ("country", "platform"):
+        if field not in _SIDES:
             raise InputError(f"expected country or platform, got {field!r}")
         overview = self.overview()
-        parts = []
-        for value in list(overview.countries if field == "country" else overview.platforms)[:12]:
-            rows = self._found({field: value}).trends.filter(pl.col("trend_id") == trend_id)
-            parts.append(publish(rows, "trends", self._k).with_columns(pl.lit(value).alias("value")))
+        values = list(overview.countries if field == "country" else overview.platforms)[:_MOST_SIDES]
+        rows = self._sides.get(
+            (overview.run, field), lambda: publish(compared_within(self._workspace, field, values), "trends", self._k)
+        )
         columns = ["value", "authors", "share", "share_low", "share_high"]
         columns += ["growth", "growth_low", "growth_high", "suppressed"]
-        return pl.concat(parts).select(columns) if parts else pl.DataFrame(schema=dict.fromkeys(columns, pl.Null))
+        return rows.filter(pl.col("trend_id") == trend_id).select(columns)
 
     def tags_of(self, trend_id: str) -> pl.DataFrame:
         """Returns group, value and share (0..1 of the trend's posts) of the garments that show it, most frequent first.

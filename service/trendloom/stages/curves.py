@@ -159,11 +159,12 @@ def _slopes(
     """Returns the gradient (trends, columns) and the negative Hessian (trends, columns, columns)."""
     (grown, total), usual = at, _expected(at, counts)
     gradient = (counts.by_window - usual) @ columns - (mode - prior.mean) / prior.variance
-    width = columns.shape[1]
-    mean = np.stack([(grown * columns[:, k]) @ counts.exposure / total for k in range(width)], axis=2)
-    rooted = np.sqrt(counts.by_stratum)[..., None] * mean
-    products = (columns[:, :, None] * columns[:, None, :]).reshape(len(columns), -1)
-    hessian = (usual @ products).reshape(-1, width, width) - rooted.transpose(0, 2, 1) @ rooted
+    windows, width = columns.shape
+    exposed = (columns[:, :, None] * counts.exposure[:, None, :]).reshape(windows, -1)
+    scaled = np.sqrt(counts.by_stratum) / total
+    rooted = (grown @ exposed).reshape(len(mode), width, -1) * scaled[:, None, :]
+    products = (columns[:, :, None] * columns[:, None, :]).reshape(windows, -1)
+    hessian = (usual @ products).reshape(-1, width, width) - rooted @ rooted.transpose(0, 2, 1)
     hessian[:, np.arange(width), np.arange(width)] += 1 / prior.variance
     return gradient, hessian
 
@@ -175,16 +176,16 @@ def fit(counts: Counts, columns: Floats, prior: Prior) -> Fit:
     gradient, hessian = _slopes(mode, at, counts, columns, prior)
     for _ in range(_STEPS):
         step = np.linalg.solve(hessian, gradient[..., None])[..., 0]
-        size, tried = np.ones(len(mode)), value
+        size, tried, there = np.ones(len(mode)), value, at
         for _ in range(_HALVINGS):
-            tried = _value(mode + size[:, None] * step, counts, columns, prior)[0]
+            tried, there = _value(mode + size[:, None] * step, counts, columns, prior)
             size = np.where(tried < value, size / 4, size)
             if (tried >= value).all():
                 break
         better = tried >= value
         gained = float(np.where(better, tried - value, 0.0).max(initial=0.0))
         mode = np.where(better[:, None], mode + size[:, None] * step, mode)
-        value, at = _value(mode, counts, columns, prior)
+        value, at = (tried, there) if better.all() else _value(mode, counts, columns, prior)
         gradient, hessian = _slopes(mode, at, counts, columns, prior)
         if gained < _CLOSE:
             break
