@@ -7,7 +7,7 @@ import pytest
 
 HOUSE = Path(__file__).parents[1] / "service" / "trendloom"
 FLOORS = [
-    {"errors", "types", "config"},
+    {"errors", "types", "config", "threads"},
     {
         "artifacts",
         "taxonomy",
@@ -27,7 +27,12 @@ FLOORS = [
     {"cli", "__init__", "__main__"},
 ]
 # Rooms that one word of the floor plan names together.
-SHARED = [{"photos", "sources"}, {"pipeline", "export"}, {"errors", "types", "config"}, {"cli", "__init__", "__main__"}]
+SHARED = [
+    {"photos", "sources"},
+    {"pipeline", "export"},
+    {"errors", "types", "config", "threads"},
+    {"cli", "__init__", "__main__"},
+]
 FLOOR = {room: number for number, rooms in enumerate(FLOORS) for room in rooms}
 
 

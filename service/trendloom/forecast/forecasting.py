@@ -27,6 +27,7 @@ from trendloom.forecast.simple import young
 from trendloom.forecast.spread import means_of
 from trendloom.forecast.structural import season_profile, skew_of
 from trendloom.forecast.turning import WITHIN, turning_points
+from trendloom.threads import on_one_thread
 
 __all__ = ["Forecasts", "forecast", "grid_of", "quarter_of"]
 
@@ -85,6 +86,7 @@ class _Answer:
     quarters: Floats64 | None = None
 
 
+@on_one_thread
 def forecast(
     panel: Panel,
     horizon: int,

@@ -8,7 +8,6 @@ from datetime import date
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
-from threadpoolctl import threadpool_limits
 
 from trendloom.stages.bench import Bench
 from trendloom.stages.counted import Counted
@@ -16,6 +15,7 @@ from trendloom.stages.evidence import Evidence, Spans, benjamini_hochberg, sizes
 from trendloom.stages.rises import Rise, Rises
 from trendloom.stages.rows import Loud, trend_rows
 from trendloom.stages.stories import Retold, tell_once
+from trendloom.threads import on_one_thread
 
 __all__ = ["Study", "compared", "judge"]
 
@@ -79,8 +79,7 @@ def judge(tally: Counted, names: pl.DataFrame) -> Study:
     stage[_seasonal(bench)] = "seasonal"
     verdict = _untested(shown, stage)
     if bench.windows >= _MIN_WINDOWS[tally.windows.step]:
-        with threadpool_limits(limits=1, user_api="blas"):  # thousands of small products: threads only wait there
-            verdict = _verdict(bench, shown, stage)
+        verdict = _verdict(bench, shown, stage)
     return Study(
         trends=_rows(bench, names, verdict),
         series=tally.series,
@@ -147,6 +146,7 @@ def _rows(bench: Bench, names: pl.DataFrame, verdict: _Verdict) -> pl.DataFrame:
     )
 
 
+@on_one_thread
 def _verdict(bench: Bench, shown: Evidence, stage: NDArray[np.object_]) -> _Verdict:
     """Returns what is said of trends with history enough; `stage` holds what is seasonal, and steady otherwise."""
     rises = Rises(bench.tally, bench.phi)
