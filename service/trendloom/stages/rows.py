@@ -84,8 +84,9 @@ def _words(
         return "nothing earlier to compare with"
     past = f"the same {unit}s a year before" if bench.shown.seasonal else f"a usual span of {length} {unit}s before"
     blocks = max(int(bench.shown.block.max()), 1)
+    now = f"{evidence.now[trend]:.0f}"
     text = (
-        f"{evidence.now[trend]:.0f} people in the last {length} {unit}s, {evidence.past[trend] / blocks:.0f} in {past}: "
+        f"{now} {'person' if now == '1' else 'people'} in the last {length} {unit}s, {evidence.past[trend] / blocks:.0f} in {past}: "
         f"{evidence.growth[trend]:.2f} times the share ({evidence.low[trend]:.2f} to {evidence.high[trend]:.2f}), q {q:.2g}"
     )
     if loud:
@@ -113,7 +114,7 @@ def trend_rows(
     since: dict[int, int],
     under: dict[int, int],
 ) -> pl.DataFrame:
-    """Returns the trends that `names` names, strongest first: rising ones by their evidence, then all others."""
+    """Returns the trends that `names` names, strongest first: rising ones by their evidence, then all others, larger ones first where nothing was tested."""
     tally, starts = bench.tally, bench.tally.windows.starts
     told = [tally.trends[under[t]] if t in under else None for t in range(bench.count)]
     label = dict(names.select("trend_id", "label").iter_rows())
@@ -145,5 +146,5 @@ def trend_rows(
     )
     rows = rows.join(names.select("trend_id", "kind", "label").unique("trend_id"), on="trend_id")
     called = pl.col("stage").is_in(["emerging", "rising"])
-    rows = rows.sort(called, "z", "trend_id", descending=[True, True, False])
+    rows = rows.sort(called, "z", "authors", "trend_id", descending=[True, True, True, False])
     return rows.with_columns(rank=pl.int_range(1, pl.len() + 1, dtype=pl.Int32)).select(COLUMNS)
