@@ -362,6 +362,16 @@ def test_a_small_trend_has_no_days_and_one_that_is_gone_is_small() -> None:
     assert not publish(rows, "trends", 1)["suppressed"].any()
 
 
+@pytest.mark.parametrize(
+    ("past", "k", "said"),
+    [("9", 10, "fewer than 10"), ("10", 10, "10"), ("0", 10, "0"), ("9", 1, "9")],
+)
+def test_a_reason_tells_no_few_people_of_the_year_before(past: str, k: int, said: str) -> None:
+    reason = "55 people in the last 13 weeks, {} in the same weeks a year before: 4.27 times the share"
+    rows = pl.DataFrame({"authors": [55, 1], "reason": [reason.format(past), None]})
+    assert publish(rows, "trends", k)["reason"].to_list() == [reason.format(said), None]
+
+
 def test_a_share_of_nobody_is_none() -> None:
     rows = pl.DataFrame(
         {

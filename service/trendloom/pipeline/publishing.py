@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import polars as pl
 
+from trendloom.stages.rows import without_few
+
 __all__ = ["publish"]
 
 _PUBLISHED = {
@@ -39,4 +41,8 @@ def publish(rows: pl.DataFrame, table: str, k: int) -> pl.DataFrame:
     gone = pl.lit(table == "trends" and k > 1)
     small = ((pl.col("authors") > 0) | gone) & (people < k)
     hidden = [pl.when(~small).then(pl.col(c)).otherwise(None).alias(c) for c in _PUBLISHED[table] if c in rows.columns]
-    return rows.with_columns(small.fill_null(False).alias("suppressed"), *hidden)
+    rows = rows.with_columns(small.fill_null(False).alias("suppressed"), *hidden)
+    if "reason" not in rows.columns:
+        return rows
+    reasons = [reason and without_few(reason, k) for reason in rows["reason"].to_list()]
+    return rows.with_columns(pl.Series("reason", reasons, dtype=pl.String))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,7 +12,7 @@ from numpy.typing import NDArray
 from trendloom.stages.bench import Bench
 from trendloom.stages.evidence import Evidence
 
-__all__ = ["COLUMNS", "Loud", "trend_rows"]
+__all__ = ["COLUMNS", "Loud", "trend_rows", "without_few"]
 
 Ints = NDArray[np.int64]
 Floats = NDArray[np.float64]
@@ -22,6 +23,7 @@ COLUMNS = [
 ]  # fmt: skip
 
 _Z95 = 1.959963984540054
+_PAST = re.compile(r", (\d+) in (?=the same|a usual)")  # as `_words` says it
 
 
 def _shares(people: Ints, active: int) -> tuple[Floats, Floats, Floats]:
@@ -100,6 +102,11 @@ def _words(
     elif stage in {"emerging", "rising"} and not bench.shown.seasonal:
         text += "; less than a year is known, it may be a season"
     return text
+
+
+def without_few(reason: str, k: int) -> str:
+    """Returns a reason in which 1 to k - 1 people of the time before are fewer than k."""
+    return _PAST.sub(lambda said: f", fewer than {k} in " if 0 < int(said[1]) < k else said[0], reason)
 
 
 def trend_rows(
