@@ -58,7 +58,6 @@ class Overview:
     posts: int = 27404
     photos: int = 31880
     statuses: dict[str, int] = field(default_factory=lambda: {"ok": 31790, "truncated": 52, "unsupported": 38})
-    undated: int = 412
     first: date | None = None
     last: date | None = date(2025, 4, 20)
     now: date | None = _NOW
@@ -71,6 +70,7 @@ class Overview:
     platforms: dict[str, int] = field(default_factory=lambda: dict(_PLATFORMS))
     stages: dict[str, int] = field(default_factory=lambda: dict(_STAGES))
     k: int = 10
+    remarks: tuple[str, ...] = ("412 posts with no readable time: tagged, but counted in no week",)
 
 
 def photo_bytes(colour: tuple[int, int, int], pattern: str = "plain", size: tuple[int, int] = (360, 480)) -> bytes:

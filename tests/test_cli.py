@@ -8,10 +8,12 @@ import sys
 from pathlib import Path
 
 import numpy as np
+import polars as pl
 import pytest
 
 from tests.dumps import make_dump, patch
 from trendloom.cli import main
+from trendloom.cli.show import sparkline, trend_table
 from trendloom.store import Workspace
 
 
@@ -174,6 +176,17 @@ def test_trends_in_every_format(home: Path, format: str, capsys: pytest.CaptureF
         assert isinstance(json.loads(said), list)
     if format == "csv":
         assert said.startswith("rank,trend_id,")
+
+
+def test_a_table_tells_too_few_people_from_nothing_earlier() -> None:
+    row = {"label": "red shirts", "stage": "steady", "growth": None, "growth_low": None, "growth_high": None}
+    shares = {"share": 0.1, "share_low": 0.0, "share_high": 0.2, "authors": 90, "trend_id": "t"}
+    series = pl.DataFrame({"trend_id": ["t"], "window_start": [1], "share": [0.1]})
+    for suppressed, words in ((False, "-"), (True, "too few people")):
+        table = trend_table(pl.DataFrame([row | shares | {"suppressed": suppressed}], infer_schema_length=None), series)
+        assert list(table.columns[4].cells) == [words]
+    assert sparkline([0.0, None, 1.0]) == "▁ █"
+    assert sparkline([None]) == " "
 
 
 def test_version_and_doctor(capsys: pytest.CaptureFixture[str]) -> None:

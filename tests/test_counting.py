@@ -113,6 +113,15 @@ class TestWindows:
             1,
         )
 
+    @pytest.mark.parametrize("posts", [0, 63])
+    def test_dates_that_stand_for_none_count_in_no_window(self, posts: int) -> None:
+        windows = choose_windows(
+            times(datetime(9999, 12, 31, tzinfo=UTC), datetime(2100, 1, 1, tzinfo=UTC), *daily(9)[:posts])
+        )
+        assert windows.index[:2].tolist() == [-1, -1]
+        assert windows.report["after_2099"] == 2
+        assert windows.now == (date(2024, 3, 4) if posts else None)
+
     def test_months_for_long_or_sparse(self) -> None:
         long = times(*(MONDAY + timedelta(days=d) for d in range(0, 5 * 366, 1)))
         sparse = times(*(MONDAY + timedelta(days=d) for d in range(0, 600, 3)))

@@ -2,6 +2,7 @@
 
 import csv
 import os
+from datetime import date
 from pathlib import Path
 
 import numpy as np
@@ -16,8 +17,11 @@ from trendloom.pipeline.ingest import Ingested, ingest, statuses
 from trendloom.pipeline.output import PartWriter, write_table
 from trendloom.pipeline.stateless import classify_to, embed_texts_to, embed_to, read_labels, tag_to
 from trendloom.pipeline.study import results, study
+from trendloom.pipeline.views import Views
 from trendloom.sources import open_source
+from trendloom.stages import STAGES
 from trendloom.store import Workspace
+from trendloom.web import words
 
 QUIET = {"workers": 2, "progress": lambda done, total: None}
 
@@ -122,6 +126,15 @@ def test_the_planted_rise_is_found_and_nothing_else(home: Workspace) -> None:
     assert all("red" in label for label in called["label"])
     first = called.sort("rank").row(0, named=True)
     assert first["growth_low"] > 1
+
+
+def test_a_stage_that_there_is_not_is_refused(home: Workspace) -> None:
+    views = Views(home, lambda: (HistogramEncoder(), ShirtTagger(), None), k=1)
+    assert set(views.trends(stage="steady")["stage"]) == {"steady"}
+    for stage in ("steddy", ""):
+        with pytest.raises(InputError, match="expected one of emerging"):
+            views.trends(stage=stage)
+    assert tuple(STAGES) == tuple(words.STAGES)
 
 
 def test_a_segment_counts_its_own_posts_alone(home: Workspace) -> None:
@@ -284,6 +297,31 @@ def test_small_groups_are_nulled_never_removed(home: Workspace, tmp_path: Path) 
     assert all(e["suppressed"] == "false" for e in every)
 
 
+def test_members_of_small_groups_are_left_out(home: Workspace, tmp_path: Path) -> None:
+    export(home, "members", tmp_path / "all.csv")
+    export(home, "members", tmp_path / "k.csv", k=10)
+    export(home, "series", tmp_path / "s.csv", k=10)
+    every = rows_of(tmp_path / "all.csv")
+    small = {
+        (row["trend_id"], row["window_start"]) for row in rows_of(tmp_path / "s.csv") if row["suppressed"] == "true"
+    }
+    known = [row for row in every if row["window_start"] and (row["trend_id"], row["window_start"]) not in small]
+    published = rows_of(tmp_path / "k.csv")
+    assert [row for row in published if row["window_start"]] == known
+    assert 0 < len(published) < len(every)
+
+
+@pytest.mark.parametrize("table", ["posts", "tags"])
+def test_facts_of_a_segment_are_of_its_posts_and_have_no_k(home: Workspace, tmp_path: Path, table: str) -> None:
+    french = set(home.read("posts").filter(country="FR")["key"])
+    count = export(home, table, tmp_path / "fr.csv", segment={"country": "FR"})
+    found = rows_of(tmp_path / "fr.csv")
+    assert {row["key"] for row in found} <= french
+    assert 0 < count == len(found) < export(home, table, tmp_path / "all.csv")
+    with pytest.raises(InputError, match="no --k"):
+        export(home, table, tmp_path / "k.csv", k=10)
+
+
 def test_text_cells_are_text_to_a_spreadsheet(home: Workspace, tmp_path: Path) -> None:
     export(home, "posts", tmp_path / "p.csv")
     assert {row["caption"] for row in rows_of(tmp_path / "p.csv") if row["caption"]} == {"'=new in"}
@@ -302,6 +340,8 @@ def test_an_unknown_table_or_segment_is_refused(home: Workspace, tmp_path: Path)
         export(home, "secrets", tmp_path / "t.csv")
     with pytest.raises(InputError, match="segment"):
         parse_segment(["gender=f"])
+    with pytest.raises(InputError, match="country once, got 'FR' and 'DE'"):
+        parse_segment(["country=FR", "country=DE"])
     with pytest.raises(InputError, match="one of upper, lower, feet"):
         parse_segment(["shows=elbows"])
 
@@ -311,6 +351,38 @@ def test_publish_hides_one_to_k_minus_one() -> None:
     found = publish(rows, "series", 10)
     assert found["suppressed"].to_list() == [False, True, True, False]
     assert found["share"].to_list() == [0.0, None, None, 0.3]
+
+
+def test_a_small_trend_has_no_days_and_one_that_is_gone_is_small() -> None:
+    days = pl.Series([date(2024, 1, 1)] * 3)
+    rows = pl.DataFrame({"authors": [0, 9, 10], "first_seen": days, "last_seen": days, "since": days})
+    found = publish(rows, "trends", 10)
+    assert found["suppressed"].to_list() == [True, True, False]
+    assert found["first_seen"].is_null().to_list() == [True, True, False]
+    assert not publish(rows, "trends", 1)["suppressed"].any()
+
+
+@pytest.mark.parametrize(
+    ("past", "k", "said"),
+    [("9", 10, "fewer than 10"), ("10", 10, "10"), ("0", 10, "0"), ("9", 1, "9")],
+)
+def test_a_reason_tells_no_few_people_of_the_year_before(past: str, k: int, said: str) -> None:
+    reason = "55 people in the last 13 weeks, {} in the same weeks a year before: 4.27 times the share"
+    rows = pl.DataFrame({"authors": [55, 1], "reason": [reason.format(past), None]})
+    assert publish(rows, "trends", k)["reason"].to_list() == [reason.format(said), None]
+
+
+def test_a_share_of_nobody_is_none() -> None:
+    rows = pl.DataFrame(
+        {
+            "denominator": [0, 4],
+            "authors": [0, 0],
+            "share": [0.0, 0.0],
+            "share_low": [0.0, 0.0],
+            "share_high": [1.0, 0.5],
+        }
+    )
+    assert publish(rows, "series", 1).select("share", "share_high").rows() == [(None, None), (0.0, 0.5)]
 
 
 def test_parts_of_another_job_are_not_gone_on_from(tmp_path: Path) -> None:

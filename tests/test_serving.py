@@ -81,5 +81,5 @@ def test_photos_without_times_say_so_instead_of_trends(tmp_path: Path) -> None:
         study(home)
     client = site(home)
     assert client.get("/v1/trends").json()["total"] == 0
-    assert "No post has a time" in client.get("/").text
+    assert "No post has a usable time" in client.get("/").text
     assert client.get("/v1/search?q=red").json()["hits"]

@@ -19,6 +19,7 @@ from trendloom.stages import Study, benjamini_hochberg, compared, judge
 from trendloom.stages.curves import Counts, Prior, expected_counts, fit, rise_column, season_columns, weekly
 from trendloom.stages.evidence import choose_spans, compare, count_spans, dispersion, sizes_to_weights, upper_tail
 from trendloom.stages.rises import Rises
+from trendloom.stages.rows import without_few
 from trendloom.stages.stories import Retold, tell_once
 
 MONDAY = datetime(2023, 1, 2, tzinfo=UTC)
@@ -205,6 +206,7 @@ class TestStages:
         assert first["growth_low"] > 1
         assert abs(first["since"] - date(2024, 8, 12)) <= timedelta(weeks=6)  # the curve is smooth, the step is not
         assert "the same weeks a year before" in first["reason"]
+        assert "people in the last 13 weeks, fewer than 10000 in the same" in without_few(first["reason"], 10_000)
         assert "its ten loudest authors posted" in first["reason"]
         assert found.now == date(2024, 12, 2)
 

@@ -14,7 +14,7 @@ from trendloom.config import Settings
 from trendloom.errors import ConfigError, InputError
 from trendloom.export import export
 from trendloom.pipeline.ingest import ingest
-from trendloom.pipeline.study import study
+from trendloom.pipeline.study import study, study_again
 from trendloom.sources import open_source
 from trendloom.store import Workspace
 
@@ -116,6 +116,10 @@ def test_a_horizon_clusters_the_recent_and_older_garments_join(home: Workspace) 
     assert sum(look is not None for (key, _), look in later.items() if key in old) > 100
     assert found.height <= 2 * whole.height
     assert home.result("series").select("window_start").n_unique() == 13  # months; trends keep their whole history
+    series = home.result("series")
+    study_again(home)
+    assert placed(home) == later  # as it was studied last
+    assert home.result("series").equals(series)
     study(home)
     assert placed(home) == marks
     with pytest.raises(ConfigError, match="horizon"):

@@ -325,6 +325,6 @@ def test_the_method_page_shows_the_card_and_the_panel(tmp_path: Path) -> None:
     text = said(read("/method", models_dir=tmp_path, model="toy"))
     assert "toy 1.0" in text
     assert "31,790" in text
-    assert "posts without a date" in text
+    assert "412 posts with no readable time: tagged, but counted in no week." in text
     assert "Fewer than 10 people" in text
     assert "No model card is at hand" in said(read("/method", models_dir=tmp_path, model="other"))

@@ -13,7 +13,7 @@ from trendloom.errors import InputError
 from trendloom.pipeline.ledger import issued, public
 from trendloom.pipeline.output import check_ending, write_table
 from trendloom.pipeline.publishing import publish
-from trendloom.pipeline.study import Results, results
+from trendloom.pipeline.study import Results, posts_in, results
 from trendloom.store import Workspace
 
 __all__ = ["EXPORT_ENDINGS", "SEGMENTS", "TABLES", "export", "parse_segment", "publish"]
@@ -44,15 +44,20 @@ def parse_segment(pairs: list[str]) -> dict[str, str]:
     """Returns {field: value} of `field=value` pairs.
 
     Raises:
-        InputError: A pair of another form, a field that posts are not told apart by, or no value of it.
+        InputError: A pair of another form, a field that posts are not told apart by or that was given before, or no value
+            of it.
     """
-    found = {}
+    found: dict[str, str] = {}
     for pair in pairs:
         field, sign, value = pair.partition("=")
         if not sign or not value or field not in SEGMENTS:
             raise InputError(f"segment: expected {' or '.join(f'{s}=VALUE' for s in SEGMENTS)}, got {pair!r}")
         if value not in _VALUES.get(field, (value,)):
             raise InputError(f"segment: expected {field}= and one of {', '.join(_VALUES[field])}, got {value!r}")
+        if field in found:
+            raise InputError(
+                f"segment: expected {field} once, got {found[field]!r} and {value!r}: ask for one at a time"
+            )
         found[field] = value
     return found
 
@@ -63,7 +68,7 @@ def export(
     """Writes one table of the current result, or of the facts, to a file; returns its number of rows.
 
     Raises:
-        InputError: An unknown table or ending, or k under 1.
+        InputError: An unknown table or ending, k under 1, or a segment or k that the table cannot have.
     """
     check_ending(output, EXPORT_ENDINGS)
     if k < 1:
@@ -87,15 +92,26 @@ def _rows(workspace: Workspace, table: str, k: int, segment: Mapping[str, str]) 
         if segment:
             raise InputError("export: looks are those of all posts, so lineage has no segments: leave --segment out")
         return publish(workspace.result("lineage"), "lineage", k).sort("now", "event", "child_id", "parent_id")
+    if table in ("posts", "tags"):
+        if k > 1:
+            raise InputError(f"export: {table} has a row for what one person posted, so it has no --k: leave it out")
+        return _facts(workspace, table, segment)
+    raise InputError(f"export: expected one of {', '.join(TABLES)}, got {table!r}")
+
+
+def _facts(workspace: Workspace, table: str, segment: Mapping[str, str]) -> pl.DataFrame:
+    """Returns every photo with its post, or every tag with its garment's box; of a segment those of its posts."""
+    photos = workspace.scan("photos")
+    if segment:
+        photos = photos.join(posts_in(workspace, segment).select("post_id").lazy(), on="post_id", how="semi")
     if table == "posts":
         posts = workspace.scan("posts").drop("key")
-        photos = workspace.scan("photos")
         return photos.join(posts, on="post_id", how="left").sort("key", "post_id").collect()
-    if table == "tags":
-        box = workspace.scan("garments").select("key", "garment", "x0", "y0", "x1", "y1")
-        tags = workspace.scan("tags").join(box, on=["key", "garment"], how="left")
-        return tags.sort("key", "garment", "group", "value").collect()
-    raise InputError(f"export: expected one of {', '.join(TABLES)}, got {table!r}")
+    box = workspace.scan("garments").select("key", "garment", "x0", "y0", "x1", "y1")
+    tags = workspace.scan("tags").join(box, on=["key", "garment"], how="left")
+    if segment:
+        tags = tags.join(photos, on="key", how="semi")
+    return tags.sort("key", "garment", "group", "value").collect()
 
 
 def _result(found: Results, table: str, k: int) -> pl.DataFrame:
@@ -116,4 +132,15 @@ def _result(found: Results, table: str, k: int) -> pl.DataFrame:
             "distinct",
         )
         return publish(found.series, "series", k).select(columns).sort("trend_id", "window_start")
-    return found.members.select("trend_id", "post_id", "window_start").sort("trend_id", "window_start", "post_id")
+    rows = found.members.select("trend_id", "post_id", "window_start").sort("trend_id", "window_start", "post_id")
+    return rows if k == 1 else _of_many(rows, found, k)
+
+
+def _of_many(members: pl.DataFrame, found: Results, k: int) -> pl.DataFrame:
+    """Returns the members of trends in windows that k people or more stand behind, as their series are published."""
+    who = found.posts.select("post_id", who=pl.coalesce("author_hash", "post_id"))
+    place = ["trend_id", "window_start"]
+    people = members.join(who, on="post_id").group_by(place).agg(people=pl.col("who").n_unique())
+    few = people.filter(pl.col("people") < k).select(place)
+    small = publish(found.series, "series", k).filter("suppressed").select(place)
+    return members.join(pl.concat([few, small]), on=place, how="anti", nulls_equal=True, maintain_order="left")

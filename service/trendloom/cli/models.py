@@ -347,7 +347,7 @@ def reembed(
     from trendloom.pipeline.heads import heads_of
     from trendloom.pipeline.indexing import vector_index
     from trendloom.pipeline.reembed import reembed as look_again
-    from trendloom.pipeline.study import study
+    from trendloom.pipeline.study import study_again
     from trendloom.sources import open_source, parse_map
     from trendloom.store import Workspace
     from trendloom.vision import registry
@@ -374,7 +374,7 @@ def reembed(
         )
     home = Workspace.open(workspace)
     with home.writing(), phases() as phase:
-        study(home, horizon=chosen.horizon, threads=chosen.threads, phase=phase)
+        study_again(home, threads=chosen.threads, phase=phase)
         phase("index")
         vector_index(home)
     err.print(f"{came.photos:,} photos, now of {loaded.identity}", highlight=False, markup=False)

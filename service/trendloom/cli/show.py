@@ -21,13 +21,18 @@ from rich.progress import (
 from rich.table import Table
 from rich.text import Text
 
-__all__ = ["drawn_bar", "err", "out", "phases", "sparkline", "trend_table"]
+__all__ = ["amount", "drawn_bar", "err", "out", "phases", "sparkline", "trend_table"]
 
 _WIDTH = 120  # characters where stdout is no terminal
 out = Console(soft_wrap=True, width=None if sys.stdout.isatty() else _WIDTH)
 err = Console(stderr=True, soft_wrap=True)
 
 _BLOCKS = "▁▂▃▄▅▆▇█"
+
+
+def amount(number: int, one: str, many: str = "") -> str:
+    """Returns a number and its noun: 1 post, 1,204 posts."""
+    return f"{number:,} {one if number == 1 else many or one + 's'}"
 
 
 class _Rate(ProgressColumn):
@@ -59,21 +64,24 @@ def phases() -> Iterator[Callable[[str], None]]:
         yield lambda name: progress.update(task, description=name)
 
 
-def sparkline(values: list[float], width: int = 26) -> str:
-    """Returns values as blocks from zero to their largest, averaged down to `width` characters."""
+def sparkline(values: list[float | None], width: int = 26) -> str:
+    """Returns values as blocks from zero to their largest, averaged down to `width` characters; blank where none is known."""
     if not values:
         return ""
     step = max(1, -(-len(values) // width))
     first = len(values) % step
     groups = ([values[:first]] if first else []) + [values[n : n + step] for n in range(first, len(values), step)]
-    means = [sum(g) / len(g) for g in groups]
-    top = max(means)
-    return "".join(_BLOCKS[0 if top <= 0 else round(v / top * (len(_BLOCKS) - 1))] for v in means)
+    known = [[value for value in group if value is not None] for group in groups]
+    means = [sum(group) / len(group) if group else None for group in known]
+    top = max((mean for mean in means if mean is not None), default=0.0)
+    return "".join(
+        " " if mean is None else _BLOCKS[0 if top <= 0 else round(mean / top * (len(_BLOCKS) - 1))] for mean in means
+    )
 
 
-def _with_interval(value: float | None, low: float | None, high: float | None, form: str) -> str:
+def _with_interval(value: float | None, low: float | None, high: float | None, form: str, *, hidden: bool) -> str:
     if value is None:
-        return "too few people"
+        return "too few people" if hidden else "-"
     if low is None or high is None:
         return format(value, form)
     return f"{value:{form}} ({low:{form}}-{high:{form}})"
@@ -97,18 +105,17 @@ def trend_table(trends: pl.DataFrame, series: pl.DataFrame) -> Table:
             no_wrap=name != "trend",
             min_width=16 if name == "trend" else None,
         )
-    shares = {
-        str(t[0]): g["share"].fill_null(0.0).to_list() for t, g in series.sort("window_start").group_by(["trend_id"])
-    }
+    shares = {str(t[0]): g["share"].to_list() for t, g in series.sort("window_start").group_by(["trend_id"])}
     colours = {"emerging": "dark_orange", "rising": "orange1", "fading": "steel_blue", "seasonal": "cyan"}
     for place, row in enumerate(trends.iter_rows(named=True), 1):
+        hidden = bool(row.get("suppressed"))
         share = [None if row[c] is None else 100 * row[c] for c in ("share", "share_low", "share_high")]
         table.add_row(
             str(place),
             row["label"],
             Text(row["stage"], style=colours.get(row["stage"], "")),
-            _with_interval(share[0], share[1], share[2], ".1f"),
-            _with_interval(row["growth"], row["growth_low"], row["growth_high"], ".1f"),
+            _with_interval(share[0], share[1], share[2], ".1f", hidden=hidden),
+            _with_interval(row["growth"], row["growth_low"], row["growth_high"], ".1f", hidden=hidden),
             "-" if row["authors"] is None else f"{row['authors']:,}",
             sparkline(shares.get(row["trend_id"], [])),
         )

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from trendloom.cli.door import app, settings
-from trendloom.cli.workspace import Home, Segment, forecast_trends, show_trends, step_of, views_of
+from trendloom.cli.workspace import Home, Segment, forecast_trends, show_trends, views_of
 from trendloom.errors import InputError
 
 if TYPE_CHECKING:
@@ -114,9 +114,9 @@ def add(
         err.print("no dated post shows it yet: it is counted from the first that does", highlight=False)
         return
     out.print(trend_table(rows, found.series.filter(trend_id=made.trend_id)))
-    told = found.trends.filter(trend_id=rows["under"][0] or "")["label"].to_list()
+    told = found.trends.filter(trend_id=rows["under"][0] or "").select("label", "stage").rows()
     if told:
-        out.print(f"tells the same story as: {told[0]}", highlight=False, markup=False)
+        out.print(f"tells the same story as: {told[0][0]}, {told[0][1]}", highlight=False, markup=False)
 
 
 @group.command("list")
@@ -151,14 +151,13 @@ def _again(home: Workspace) -> None:
     """Studies a workspace as it was studied last; one that never was is left to its first run."""
     from trendloom.cli.show import phases
     from trendloom.pipeline.ledger import issued
-    from trendloom.pipeline.study import study
+    from trendloom.pipeline.study import study_again
 
-    last, chosen = home.last_run(), settings()
+    last = home.last_run()
     if not last.height:
         return
-    day, step = last["now"][0], step_of(last["window"][0])
     with phases() as phase:
-        study(home, as_of=day, step=step, horizon=chosen.horizon, threads=chosen.threads, phase=phase)
+        study_again(home, threads=settings().threads, phase=phase)
         if not issued(home, str(last["run"][0])).is_empty():  # a run without forecasts stays without
             forecast_trends(home, phase)
 

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from trendloom.store import Workspace
     from trendloom.types import Encoder, Finder, Tagger
 
-__all__ = ["Home", "Segment", "forecast_trends", "ingest_into", "run_all", "show_trends", "step_of", "views_of"]
+__all__ = ["Home", "Segment", "forecast_trends", "ingest_into", "run_all", "show_trends", "views_of"]
 
 Src = Annotated[
     Path,
@@ -155,15 +155,16 @@ def run_all(
     ahead: bool = True,
 ) -> dict[str, int]:
     """Runs the whole path, prints the trends, and returns the images by status; `ahead`: forecasts them too."""
-    from trendloom.cli.show import err, phases
+    from trendloom.cli.show import amount, err, phases
     from trendloom.pipeline.indexing import vector_index
     from trendloom.pipeline.ingest import statuses
     from trendloom.pipeline.study import study
 
-    day, step = _day(as_of), step_of(window)
+    day, step = _day(as_of), _step_of(window)
     with ingest_into(src, root, chosen, format=format, columns=columns, retry=retry) as (home, taken):
         if taken.known:
-            err.print(f"{taken.known:,} images were in the workspace already", highlight=False)
+            were = "was" if taken.known == 1 else "were"
+            err.print(f"{amount(taken.known, 'image')} {were} in the workspace already", highlight=False)
         with phases() as phase:
             study(home, as_of=day, step=step, horizon=chosen.horizon, threads=chosen.threads, phase=phase)
             phase("index")
@@ -201,7 +202,7 @@ def _day(text: str | None) -> date | None:
         raise InputError(f"--as-of: expected a day such as 2025-04-21, got {text!r}") from exc
 
 
-def step_of(text: str | None) -> Literal["week", "month"] | None:
+def _step_of(text: str | None) -> Literal["week", "month"] | None:
     """Returns the window of a word."""
     steps: dict[str | None, Literal["week", "month"] | None] = {None: None, "week": "week", "month": "month"}
     if text not in steps:
@@ -231,32 +232,32 @@ def show_trends(
     views: Views, *, stage: str | None = None, segment: dict[str, str] | None = None, limit: int | None = None
 ) -> None:
     """Prints the head of a workspace and its trends as a table with sparklines."""
-    from trendloom.cli.show import err, out, trend_table
+    from trendloom.cli.show import amount, err, out, trend_table
 
+    rows = views.trends(stage=stage, segment=segment)
     head = views.overview()
     span = f", {head.first:%-d %b %Y} to {head.last:%-d %b %Y}" if head.first and head.last else ""
-    out.print(f"{head.authors:,} people, {head.posts:,} posts{span}, {head.model}", highlight=False)
-    if head.undated:
-        out.print(
-            f"{head.undated:,} posts have no readable time: tagged, but counted in no {head.window or 'window'}",
-            highlight=False,
-        )
+    people, posts = amount(head.authors, "person", "people"), amount(head.posts, "post")
+    out.print(f"{people}, {posts}{span}, {head.model}", highlight=False)
+    for remark in head.remarks:
+        out.print(remark, highlight=False)
     if head.posts and head.now is None:
         out.print(
-            "No post has a time, so nothing can rise: a manifest.csv with image and posted_at gives times.",
+            "No post has a usable time, so nothing can rise: a manifest.csv with image and posted_at gives times.",
             highlight=False,
         )
         for label, posts in views.shown(n=limit or 50).iter_rows():
             out.print(f"{posts:8,}  {label}", highlight=False, markup=False)
         return
-    rows = views.trends(stage=stage, segment=segment)
     shown = rows.head(limit) if limit else rows
     if rows.is_empty():
+        where = "".join(f" among posts of {field}={value}" for field, value in (segment or {}).items())
         err.print(
-            "no trends: nothing was seen by enough people over enough time"
+            f"no trends{where}: nothing was seen by enough people over enough time"
             if stage is None
-            else f"no trend is {stage}",
+            else f"no trend is {stage}{where}",
             highlight=False,
+            markup=False,
         )
         return
     out.print(

@@ -5,7 +5,7 @@ from trendloom.counting.copies import copy_groups, near_pairs
 from trendloom.counting.parts import PARTS, posts_showing
 from trendloom.counting.shares import wilson
 from trendloom.counting.tally import Tally, tally
-from trendloom.counting.windows import Step, Windows, choose_windows, step_named, window_start
+from trendloom.counting.windows import Step, Windows, choose_windows, plausible, step_named, window_start
 
 __all__ = [
     "PARTS",
@@ -17,6 +17,7 @@ __all__ = [
     "choose_windows",
     "copy_groups",
     "near_pairs",
+    "plausible",
     "posts_showing",
     "step_named",
     "tally",

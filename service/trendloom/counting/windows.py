@@ -12,11 +12,12 @@ from numpy.typing import NDArray
 
 from trendloom.errors import InputError
 
-__all__ = ["Step", "Windows", "choose_windows", "step_named", "window_start"]
+__all__ = ["Step", "Windows", "choose_windows", "plausible", "step_named", "window_start"]
 
 Step = Literal["week", "month"]
 
 _FIRST = datetime(2005, 1, 1, tzinfo=UTC)  # photos were not shared socially before
+_LAST = datetime(2100, 1, 1, tzinfo=UTC)  # later years stand for "no date", as 9999 does
 _LONG_WEEKS = 209  # four years of weeks; longer spans are counted by month
 _SPARSE_POSTS = 20  # posts a week under which a span of a year or more is counted by month
 _STRAY_GAP = timedelta(weeks=26)
@@ -120,6 +121,16 @@ def _times(posted_at: pl.Series) -> NDArray[np.int64]:
     return posted_at.cast(pl.Datetime("us")).cast(pl.Int64).fill_null(np.iinfo(np.int64).min).to_numpy()
 
 
+def plausible(posted_at: pl.Series) -> pl.Series:
+    """Returns which of a column of UTC times may be right: from 2005 to 2099, and not far from all others."""
+    micro = _times(posted_at)
+    inside = np.flatnonzero((micro >= int(_FIRST.timestamp() * 1e6)) & (micro < int(_LAST.timestamp() * 1e6)))
+    order = inside[np.argsort(micro[inside], kind="stable")]
+    found = np.zeros(len(micro), dtype=bool)
+    found[order[~_strays(micro[order])]] = True
+    return pl.Series(found, dtype=pl.Boolean)
+
+
 def step_named(name: str) -> Step:
     """Returns the step that a stored run names: months where it says so, else weeks."""
     return "month" if name == "month" else "week"
@@ -129,9 +140,9 @@ def choose_windows(posted_at: pl.Series, *, as_of: date | datetime | None = None
     """Returns the windows of a column of UTC times, one index per row.
 
     A window is a week, or a month where the span is over four years or there are few posts over a year or more.
-    Now is the end of the last complete window, or of the last one that ended by `as_of`. Times before 2005, at or
-    after `as_of`, and a hundredth of the posts or less that lies half a year or more apart from all others (a wrong
-    year) count in no window.
+    Now is the end of the last complete window, or of the last one that ended by `as_of`. Times before 2005, after
+    2099, at or after `as_of`, and a hundredth of the posts or less that lies half a year or more apart from all others
+    (a wrong year) count in no window.
 
     Raises:
         InputError: `posted_at` does not hold times.
@@ -139,16 +150,19 @@ def choose_windows(posted_at: pl.Series, *, as_of: date | datetime | None = None
     limit = _as_utc(as_of)
     micro = _times(posted_at)
     first_us = int(_FIRST.timestamp() * 1e6)
-    last_us = np.iinfo(np.int64).max if limit is None else int(limit.timestamp() * 1e6)
+    last_us = int(_LAST.timestamp() * 1e6)
+    limit_us = last_us if limit is None else int(limit.timestamp() * 1e6)
     missing = micro == np.iinfo(np.int64).min
     ancient = ~missing & (micro < first_us)
-    future = ~missing & (micro >= last_us)
-    usable = np.flatnonzero(~(missing | ancient | future))
+    endless = micro >= last_us
+    future = ~endless & (micro >= limit_us)
+    usable = np.flatnonzero(~(missing | ancient | endless | future))
     order = usable[np.argsort(micro[usable], kind="stable")]
     stray = _strays(micro[order])
     report = {
         "no_time": int(missing.sum()),
         "before_2005": int(ancient.sum()),
+        "after_2099": int(endless.sum()),
         "after_as_of": int(future.sum()),
         "far_from_all_others": int(stray.sum()),
         "in_the_unfinished_window": 0,

@@ -29,6 +29,7 @@ from trendloom.looks import attribute_names
 from trendloom.pipeline.audience import RISEN, Reached, passing, with_cohorts
 from trendloom.pipeline.looks import Looks, find_looks, garment_vectors, worn_garments
 from trendloom.pipeline.prompts import Prompt, load_prompts, prompt_members
+from trendloom.pipeline.remarks import late, posts_by_window
 from trendloom.stages import Study, compared, judge
 from trendloom.store import Workspace, frame
 from trendloom.types import Floats
@@ -43,6 +44,7 @@ __all__ = [
     "reached",
     "results",
     "study",
+    "study_again",
     "tags_of_garments",
 ]
 
@@ -137,8 +139,9 @@ def study(
     members, names = _shown(seen, garments, vectors, photos=photos, posts=posts, tags=tags, prompts=prompts)
     found = _judge(posts, photos, members, names, as_of=as_of, step=step)
     phase("publishing")
+    report = _report(workspace, found, posts, photos, as_of=as_of) | {"horizon": horizon}
     workspace.publish(
-        _run_row(workspace, run, found, posts=posts.height, horizon=horizon),
+        _run_row(workspace, run, found, posts=posts.height, report=report),
         {
             "looks": seen.looks,
             "assignments": seen.assignments,
@@ -151,7 +154,37 @@ def study(
     return run
 
 
-def _run_row(workspace: Workspace, run: str, found: Study, *, posts: int, horizon: int) -> pl.DataFrame:
+def study_again(workspace: Workspace, *, threads: int = 1, phase: Phase = lambda name: None) -> str:
+    """Studies a workspace as it was studied last: the same windows, up to the same day, with the same horizon.
+
+    Arguments and the id that is returned are those of `study`.
+    """
+    last = workspace.last_run()
+    if last.is_empty():
+        return study(workspace, threads=threads, phase=phase)
+    step, horizon = step_named(last["window"][0]), _last_horizon(workspace)
+    return study(workspace, as_of=last["now"][0], step=step, horizon=horizon, threads=threads, phase=phase)
+
+
+def _report(
+    workspace: Workspace, found: Study, posts: pl.DataFrame, photos: pl.DataFrame, *, as_of: date | None
+) -> dict[str, object]:
+    """Returns what was counted, what was not, and what came late for windows that the study before had counted."""
+    seen = posts.join(photos.select("post_id").unique(), on="post_id", how="semi")
+    windows = choose_windows(seen["posted_at"], as_of=as_of, step=step_named(found.step))
+    recent = seen.filter(pl.Series(windows.index >= max(len(windows.starts) - windows.span, 0)))
+    by_window = posts_by_window(windows)
+    last = workspace.last_run()
+    earlier = json.loads(last["report"][0]).get("by_window", {}) if last.height else {}
+    same = bool(earlier) and last["window"][0] == found.step
+    return dict(found.report) | {
+        "by_window": by_window,
+        "late": late(earlier, by_window, last["now"][0]) if same else {},
+        "recent_people": recent.select(pl.coalesce("author_hash", "post_id").n_unique()).item(),
+    }
+
+
+def _run_row(workspace: Workspace, run: str, found: Study, *, posts: int, report: Mapping[str, object]) -> pl.DataFrame:
     """Returns the row of `runs` that makes a study the current result."""
     row: dict[str, object] = {
         "run": run,
@@ -161,7 +194,7 @@ def _run_row(workspace: Workspace, run: str, found: Study, *, posts: int, horizo
         "window": found.step,
         "now": found.now,
         "posts": posts,
-        "report": json.dumps(dict(found.report) | {"horizon": horizon}, sort_keys=True),
+        "report": json.dumps(report, sort_keys=True),
     }
     return frame("runs", [row])
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
@@ -9,6 +10,7 @@ from pathlib import Path
 
 import polars as pl
 
+from trendloom.counting import plausible
 from trendloom.errors import InputError
 from trendloom.export import publish
 from trendloom.pipeline.examples import Examples, Photo
@@ -16,10 +18,12 @@ from trendloom.pipeline.facts import KnownFacts, rows_at
 from trendloom.pipeline.forecast_views import ForecastViews
 from trendloom.pipeline.ingest import statuses
 from trendloom.pipeline.memo import Memo
+from trendloom.pipeline.remarks import remarks
 from trendloom.pipeline.searching import Filters, Hit, Nearest
 from trendloom.pipeline.study import Results, compared_within, results
 from trendloom.pipeline.tagging import Eyes, Model, TagResult
 from trendloom.pipeline.thumbnails import Thumbnails
+from trendloom.stages import STAGES
 from trendloom.store import Workspace
 from trendloom.types import WHOLE, Box
 
@@ -32,13 +36,15 @@ _MOST_SIDES = 12  # values of each, those of most people
 
 @dataclass(frozen=True, kw_only=True)
 class Overview:
-    """The head of every page."""
+    """The head of every page.
+
+    `first` and `last` are of the posts whose dates may be right; `remarks` say what the counts leave out.
+    """
 
     authors: int
     posts: int
     photos: int
     statuses: dict[str, int]
-    undated: int
     first: date | None
     last: date | None
     now: date | None
@@ -51,6 +57,7 @@ class Overview:
     platforms: dict[str, int]
     stages: dict[str, int]
     k: int
+    remarks: tuple[str, ...]
 
 
 class Views:
@@ -83,7 +90,9 @@ class Views:
     def _count(self, run: str | None, busy: bool) -> Overview:
         posts = self._workspace.read("posts")
         found = self._found()
-        dated = posts["posted_at"].drop_nulls()
+        dated = posts["posted_at"].filter(plausible(posts["posted_at"]))
+        last_run = self._workspace.last_run()
+        report = json.loads(last_run["report"][0]) if last_run.height else {}
         people = posts["author_hash"]
         stages = found.trends.filter(pl.col("under").is_null())["stage"].value_counts()
         first, last = dated.min(), dated.max()
@@ -92,7 +101,6 @@ class Views:
             posts=posts.height,
             photos=self._workspace.scan("photos").select(pl.len()).collect().item(),
             statuses=statuses(self._workspace),
-            undated=posts["posted_at"].null_count(),
             first=first.date() if isinstance(first, datetime) else None,
             last=last.date() if isinstance(last, datetime) else None,
             now=found.now,
@@ -105,6 +113,7 @@ class Views:
             platforms=self._people_by(posts, "platform"),
             stages=dict(stages.iter_rows()),
             k=self._k,
+            remarks=remarks(posts, report, step=found.step, now=found.now),
         )
 
     def _people_by(self, posts: pl.DataFrame, field: str) -> dict[str, int]:
@@ -124,11 +133,17 @@ class Views:
     def trends(
         self, *, stage: str | None = None, segment: Mapping[str, str] | None = None, query: str | None = None
     ) -> pl.DataFrame:
-        """Returns the published trends by rank, told-by-another ones left out; columns as `export trends`."""
+        """Returns the published trends by rank, told-by-another ones left out; columns as `export trends`.
+
+        Raises:
+            InputError: A stage that does not exist.
+        """
+        if stage is not None and stage not in STAGES:
+            raise InputError(f"stage: expected one of {', '.join(STAGES)}, got {stage!r}")
         found = self._found(segment)
         rows = publish(found.trends, "trends", self._k).sort("rank")
         rows = rows.filter(pl.col("under").is_null() & (found.now is not None))  # without a time nothing can rise
-        if stage:
+        if stage is not None:
             rows = rows.filter(pl.col("stage") == stage)
         if query:
             rows = rows.filter(pl.col("label").str.to_lowercase().str.contains(query.lower(), literal=True))
@@ -137,8 +152,16 @@ class Views:
     def shown(self, *, n: int) -> pl.DataFrame:
         """Returns label and posts of what most posts show, whenever they were posted; most posts first."""
         found = self._found()
-        counts = found.members.group_by("trend_id").agg(posts=pl.col("post_id").n_unique())
-        rows = found.trends.select("trend_id", "label").join(counts, on="trend_id").filter(pl.col("posts") >= self._k)
+        who = pl.coalesce("author_hash", "post_id")
+        counts = (
+            found.members.select("trend_id", "post_id")
+            .unique()
+            .join(found.posts, on="post_id")
+            .group_by("trend_id")
+            .agg(posts=pl.len(), people=who.n_unique())
+            .filter(pl.col("people") >= self._k)
+        )
+        rows = found.trends.select("trend_id", "label").join(counts, on="trend_id")
         return rows.unique("label").sort("posts", "label", descending=[True, False]).select("label", "posts").head(n)
 
     def trend(self, trend_id: str, *, segment: Mapping[str, str] | None = None) -> dict[str, object] | None:

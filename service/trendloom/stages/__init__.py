@@ -2,6 +2,6 @@
 
 from trendloom.stages.counted import Counted
 from trendloom.stages.evidence import benjamini_hochberg
-from trendloom.stages.judge import Study, compared, judge
+from trendloom.stages.judge import MIN_PEOPLE, MIN_WINDOWS, STAGES, Study, compared, judge
 
-__all__ = ["Counted", "Study", "benjamini_hochberg", "compared", "judge"]
+__all__ = ["MIN_PEOPLE", "MIN_WINDOWS", "STAGES", "Counted", "Study", "benjamini_hochberg", "compared", "judge"]

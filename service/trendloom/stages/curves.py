@@ -38,6 +38,7 @@ _STEPS = 25
 _HALVINGS = 4
 _CLOSE = 1e-3  # of the log posterior
 _STEEPEST = 30.0
+_FLAT = 700.0  # widths before its middle where a rise is nil: exp of more has no number
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -127,7 +128,7 @@ def drift_column(windows: int, year: float) -> Floats:
 def rise_column(windows: int, back: float, width: float) -> Floats:
     """Returns a logistic rise from 0 to 1 (windows, 1), half done `back` windows before the last; negative: after it."""
     away = (np.arange(windows) - (windows - 1 - back)) / width
-    return np.asarray(1 / (1 + np.exp(-away)), np.float64)[:, None]
+    return np.asarray(1 / (1 + np.exp(-np.clip(away, -_FLAT, None))), np.float64)[:, None]
 
 
 def _grown(mode: Floats, counts: Counts, columns: Floats) -> tuple[Floats, Floats]:

@@ -17,13 +17,16 @@ from trendloom.stages.rows import Loud, trend_rows
 from trendloom.stages.stories import Retold, tell_once
 from trendloom.threads import on_one_thread
 
-__all__ = ["Study", "compared", "judge"]
+__all__ = ["MIN_PEOPLE", "MIN_WINDOWS", "STAGES", "Study", "compared", "judge"]
 
 Ints = NDArray[np.int64]
 Floats = NDArray[np.float64]
 
-_MIN_WINDOWS = {"week": 8, "month": 6}
-_MIN_PEOPLE = 20  # in the last 13 weeks, to be called
+STAGES = ("emerging", "rising", "peaking", "burst", "steady", "seasonal", "fading")
+MIN_WINDOWS = {"week": 8, "month": 6}
+"""Windows of history from which rises are judged."""
+MIN_PEOPLE = 20
+"""People who must show a trend in the last 13 weeks for it to be called."""
 _MIN_EVENTS = 25  # people in all spans, to be tested; chosen by the total alone, which says nothing about growth
 _Q = 0.1
 _TIMES = 2.0  # what looking at a dozen overlapping times is worth
@@ -78,7 +81,7 @@ def judge(tally: Counted, names: pl.DataFrame) -> Study:
     stage = np.full(bench.count, "steady", dtype=object)
     stage[_seasonal(bench)] = "seasonal"
     verdict = _untested(shown, stage)
-    if bench.windows >= _MIN_WINDOWS[tally.windows.step]:
+    if bench.windows >= MIN_WINDOWS[tally.windows.step]:
         verdict = _verdict(bench, shown, stage)
     return Study(
         trends=_rows(bench, names, verdict),
@@ -190,7 +193,7 @@ def _told_once(bench: Bench, rises: Rises) -> tuple[_Tests, Ints, dict[int, int]
     One rise shows in a look, in its type and colour, in its type. Counted as several discoveries it would make room for
     false ones elsewhere, so that what another call tells leaves the tests, and these are done again.
     """
-    enough = bench.people >= _MIN_PEOPLE
+    enough = bench.people >= MIN_PEOPLE
     first = _tests(rises, rises.people >= _MIN_EVENTS)
     rising = np.flatnonzero(_rising(rises, first) & enough)
     silent = np.zeros(0, dtype=np.int64)  # what does not pass alone tells nothing

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,7 +12,7 @@ from numpy.typing import NDArray
 from trendloom.stages.bench import Bench
 from trendloom.stages.evidence import Evidence
 
-__all__ = ["COLUMNS", "Loud", "trend_rows"]
+__all__ = ["COLUMNS", "Loud", "trend_rows", "without_few"]
 
 Ints = NDArray[np.int64]
 Floats = NDArray[np.float64]
@@ -22,6 +23,7 @@ COLUMNS = [
 ]  # fmt: skip
 
 _Z95 = 1.959963984540054
+_PAST = re.compile(r", (\d+) in (?=the same|a usual)")  # as `_words` says it
 
 
 def _shares(people: Ints, active: int) -> tuple[Floats, Floats, Floats]:
@@ -84,8 +86,9 @@ def _words(
         return "nothing earlier to compare with"
     past = f"the same {unit}s a year before" if bench.shown.seasonal else f"a usual span of {length} {unit}s before"
     blocks = max(int(bench.shown.block.max()), 1)
+    now = f"{evidence.now[trend]:.0f}"
     text = (
-        f"{evidence.now[trend]:.0f} people in the last {length} {unit}s, {evidence.past[trend] / blocks:.0f} in {past}: "
+        f"{now} {'person' if now == '1' else 'people'} in the last {length} {unit}s, {evidence.past[trend] / blocks:.0f} in {past}: "
         f"{evidence.growth[trend]:.2f} times the share ({evidence.low[trend]:.2f} to {evidence.high[trend]:.2f}), q {q:.2g}"
     )
     if loud:
@@ -101,6 +104,11 @@ def _words(
     return text
 
 
+def without_few(reason: str, k: int) -> str:
+    """Returns a reason in which 1 to k - 1 people of the time before are fewer than k."""
+    return _PAST.sub(lambda said: f", fewer than {k} in " if 0 < int(said[1]) < k else said[0], reason)
+
+
 def trend_rows(
     bench: Bench,
     names: pl.DataFrame,
@@ -113,7 +121,7 @@ def trend_rows(
     since: dict[int, int],
     under: dict[int, int],
 ) -> pl.DataFrame:
-    """Returns the trends that `names` names, strongest first: rising ones by their evidence, then all others."""
+    """Returns the trends that `names` names, strongest first: rising ones by their evidence, then all others, larger ones first where nothing was tested."""
     tally, starts = bench.tally, bench.tally.windows.starts
     told = [tally.trends[under[t]] if t in under else None for t in range(bench.count)]
     label = dict(names.select("trend_id", "label").iter_rows())
@@ -145,5 +153,5 @@ def trend_rows(
     )
     rows = rows.join(names.select("trend_id", "kind", "label").unique("trend_id"), on="trend_id")
     called = pl.col("stage").is_in(["emerging", "rising"])
-    rows = rows.sort(called, "z", "trend_id", descending=[True, True, False])
+    rows = rows.sort(called, "z", "authors", "trend_id", descending=[True, True, True, False])
     return rows.with_columns(rank=pl.int_range(1, pl.len() + 1, dtype=pl.Int32)).select(COLUMNS)

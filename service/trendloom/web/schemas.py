@@ -160,6 +160,7 @@ class Panel(Row):
     run: str | None = Field(description="The complete result that is shown; null before the first.")
     running: bool = Field(description="Whether a run is writing a newer one.")
     k: int = Field(description="Smallest number of people that is published.")
+    remarks: list[str] = Field(description="What the counts leave out, and what came late, in words.")
 
     @classmethod
     def of(cls, overview: OverviewRow) -> Self:
