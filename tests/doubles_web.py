@@ -237,6 +237,9 @@ class FakeViews:
         }  # fmt: skip
         return pl.DataFrame(rows, schema=schema)
 
+    def windows(self, *, segment: Mapping[str, str] | None = None) -> int:
+        return self.weeks
+
     def beneath(self, trend_id: str) -> pl.DataFrame:
         return self._public().filter(pl.col("under") == trend_id)
 

@@ -55,8 +55,10 @@ def test_evidence_in_words(q: float | None, text: str) -> None:
 @pytest.mark.parametrize(
     ("window", "windows", "now", "past"),
     [("week", 120, "the last 13 weeks", "the same weeks a year ago"), ("week", 55, "the last 13 weeks", "the weeks before"),
-     ("week", 9, "the last 3 weeks", "the weeks before"), ("week", 0, "the last week", "the weeks before"),
-     ("month", 13, "the last 3 months", "the same months a year ago"), ("month", 8, "the last 2 months", "the months before")],
+     ("week", 60, "the last 13 weeks", "the same weeks a year ago, over the last 8 weeks"),
+     ("week", 9, "the last 9 weeks", "the weeks before, over the last 3 weeks"), ("week", 0, "the last week", "the weeks before"),
+     ("month", 13, "the last 3 months", "the same months a year ago, over the last month"),
+     ("month", 8, "the last 3 months", "the months before, over the last 2 months")],
 )  # fmt: skip
 def test_what_is_compared_in_words(window: str, windows: int, now: str, past: str) -> None:
     assert words.Spans.of(window, windows) == words.Spans(now=now, past=past)
@@ -65,7 +67,7 @@ def test_what_is_compared_in_words(window: str, windows: int, now: str, past: st
 def test_a_sentence_leaves_out_what_is_not_known() -> None:
     spans = words.Spans.of("week", 9)
     assert words.sentence(trend(), spans, 0) == "Too few people show this to publish numbers."
-    assert words.sentence(trend(authors=12), spans, 1) == "12 people posted red bags in the last 3 weeks."
+    assert words.sentence(trend(authors=12), spans, 1) == "12 people posted red bags in the last 9 weeks."
     assert words.title("red") == "Red"
     assert words.closed("nothing earlier") == "Nothing earlier."
 

@@ -180,6 +180,10 @@ class Views:
             return self._found(segment).series
         return self._pooled.get(self._key(segment), lambda: self._found(segment).pooled(self._k))
 
+    def windows(self, *, segment: Mapping[str, str] | None = None) -> int:
+        """Returns how many windows are counted."""
+        return self._found(segment).series["window_start"].n_unique()
+
     def beneath(self, trend_id: str) -> pl.DataFrame:
         """Returns the trends that this one tells the story of."""
         rows = self._found().trends.filter(pl.col("under") == trend_id)

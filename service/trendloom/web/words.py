@@ -51,7 +51,12 @@ _SPAN = {"week": 13, "month": 3}
 
 @dataclass(frozen=True, kw_only=True)
 class Spans:
-    """What is compared with what, as the ends of phrases."""
+    """What is counted and what is compared, as the ends of phrases.
+
+    Attributes:
+        now: The last months, of which people and shares are told.
+        past: What growth compares with; over which windows, where these are fewer.
+    """
 
     now: str
     past: str
@@ -60,12 +65,16 @@ class Spans:
     def of(cls, window: str, windows: int) -> Self:
         """Returns the words for a history of that many windows (the rule is in `trendloom.stages`)."""
         unit = window or "week"
-        if windows - _YEAR[unit] >= _LEAST[unit]:
-            return cls(now=f"the last {_SPAN[unit]} {unit}s", past=f"the same {unit}s a year ago")
-        length = max(1, min(_SPAN[unit], windows // 3))
-        return cls(
-            now=f"the last {amount(length, unit)}" if length > 1 else f"the last {unit}", past=f"the {unit}s before"
-        )
+        known = windows - _YEAR[unit]
+        yearly = known >= _LEAST[unit]
+        counted = max(1, min(_SPAN[unit], windows))
+        length = min(_SPAN[unit], known) if yearly else max(1, min(_SPAN[unit], windows // 3))
+        past = f"the same {unit}s a year ago" if yearly else f"the {unit}s before"
+        return cls(now=_last(counted, unit), past=past if length == counted else f"{past}, over {_last(length, unit)}")
+
+
+def _last(length: int, unit: str) -> str:
+    return f"the last {amount(length, unit)}" if length > 1 else f"the last {unit}"
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date
 from typing import Annotated, Any
@@ -61,11 +61,9 @@ def _histories(views: ViewsProtocol, ids: list[str], segment: Mapping[str, str])
     return {name: _History(shares=shares, starts=starts) for name, shares, starts in zip(*columns, strict=True)}
 
 
-def _spans(overview: OverviewRow, starts: Sequence[date]) -> words.Spans:
-    """Returns what is compared, in words, over windows of these first days."""
-    window = overview.window or "week"
-    days = (overview.now - starts[0]).days if overview.now and starts else 0
-    return words.Spans.of(window, round(days / (7 if window == "week" else 30.44)))
+def _spans(views: ViewsProtocol, segment: Mapping[str, str] | None = None) -> words.Spans:
+    """Returns what is counted and compared, in words."""
+    return words.Spans.of(views.overview().window, views.windows(segment=segment or None))
 
 
 def _rows(views: ViewsProtocol, rows: list[Trend], histories: Mapping[str, _History]) -> list[dict[str, Any]]:
@@ -108,10 +106,9 @@ def trends(  # noqa: PLR0917  a parameter of the query each
     begin = (page - 1) * PAGE
     found = listed.few_last().rows(begin, begin + PAGE)
     histories = _histories(views, [row.trend_id for row in found], segment)
-    starts = min((history.starts for history in histories.values()), default=[])
     context = _context(
         overview, "trends", asked=asked, rows=_rows(views, found, histories),
-        spans=_spans(overview, starts), stages=listed.stages, total=listed.total, begin=begin, page=page,
+        spans=_spans(views, segment), stages=listed.stages, total=listed.total, begin=begin, page=page,
         pages=max(1, -(-listed.total // PAGE)), segment=segment, everything=sum(listed.stages.values()),
         sides={"cohort": COHORTS, "shows": tuple(PARTS)}, loosen=[] if listed.total else _loosen(views, asked), csv="/v1/trends.csv" + _csv_query(asked),
     )  # fmt: skip
@@ -168,10 +165,9 @@ def trend(
         shows.setdefault(shown.group, []).append(shown)
     above = views.trend(found.under) if found.under else None
     outlook = forecast_of(views, trend_id)
-    starts = [point.window_start for point in points]
-    step = words.Step.of(starts)
+    step = words.Step.of([point.window_start for point in points])
     context = _context(
-        overview, "", trend=found, spans=_spans(overview, starts), step=step, points=points,
+        overview, "", trend=found, spans=_spans(views), step=step, points=points,
         photos=views.photos(trend_id, n=12) if open_ else [], multiples=multiples,
         beneath=beneath, above=Trend.model_validate(above) if above else None, shows=shows, stage=stage,
         countries=sum(not row.suppressed for row in groups["country"]),
