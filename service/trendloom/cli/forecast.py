@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
     from trendloom.forecast import Backtest, Forecasts, Score
     from trendloom.pipeline.issuing import Issued
+    from trendloom.pipeline.materials import Taken
 
 __all__: list[str] = []
 
@@ -197,8 +198,8 @@ def materials(
     home, chosen = Workspace.open(workspace), settings(k=k)
     if catalogue is not None:
         with home.writing():
-            count = cloth.take_catalogue(home, catalogue)
-        err.print(f"materials of {count:,} posts taken from {catalogue.name}", highlight=False, markup=False)
+            taken = cloth.take_catalogue(home, catalogue)
+        err.print(_taken(taken, catalogue.name), highlight=False, markup=False)
     found = cloth.materials(home, k=chosen.k, models_dir=chosen.models_dir)
     if format == "json":
         typer.echo(found.rows.write_json())
@@ -208,6 +209,14 @@ def materials(
         out.print(_cloth(found.rows))
         for source, told in found.sources.items():
             out.print(f"{source}: {told}", highlight=False, markup=False)
+
+
+def _taken(found: Taken, name: str) -> str:
+    """Returns what a catalogue brought, and how many of its rows brought nothing."""
+    told = f"materials of {found.posts:,} posts taken from {name}"
+    left = {"no post of this workspace": found.strangers, "no known material": found.silent}
+    lost = [f"{count:,} name {what}" for what, count in left.items() if count]
+    return f"{told}; of its {found.rows:,} rows {', '.join(lost)}" if lost else told
 
 
 def _cloth(rows: pl.DataFrame) -> Table:
