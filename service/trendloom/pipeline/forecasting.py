@@ -15,7 +15,7 @@ import polars as pl
 
 from trendloom.errors import InputError
 from trendloom.forecast import Backtest, Forecasts, Panel, Signal, Table, align, backtest, forecast, page, read_panel
-from trendloom.pipeline.output import check_ending, no_formula, plain, whole, write_table
+from trendloom.pipeline.output import check_apart, check_ending, no_formula, plain, whole, write_table
 
 __all__ = ["backtest_file", "forecast_file", "load_panel", "load_signals", "report_path"]
 
@@ -90,7 +90,7 @@ def forecast_file(
         ConfigError: The horizon or a quantile is out of range.
     """
     check_ending(output)
-    _not_given("--output", (output, report_path(output)), (series, *signals))
+    check_apart((output, report_path(output)), (series, *signals))
     panel = load_panel(series)
     leads, missed = load_signals(signals, panel, horizon)
     found = forecast(panel, horizon, signals=leads, quantiles=tuple(quantiles), seed=seed, explained=explain)
@@ -123,7 +123,7 @@ def backtest_file(
     """
     if picture is not None:
         check_ending(picture, (".html",), option="--picture")
-        _not_given("--picture", (picture,), (series, *signals))
+        check_apart((picture,), (series, *signals), option="--picture")
     panel = load_panel(series)
     leads, missed = load_signals(signals, panel, horizon)
     found = backtest(panel, horizon, origins=origins, signals=leads, seed=seed, clock=time.process_time)
@@ -137,13 +137,6 @@ def backtest_file(
                 f"{picture.name} cannot be written ({exc.strerror}): name a file in a folder that is there"
             ) from exc
     return found
-
-
-def _not_given(option: str, outputs: Sequence[Path], inputs: Sequence[Path]) -> None:
-    """Raises where an output is one of the files that are read."""
-    for path in outputs:
-        if path.exists() and any(other.exists() and path.samefile(other) for other in inputs):
-            raise InputError(f"{option}: expected another file than those that are read, got {path}: name another")
 
 
 def _write(found: Forecasts, panel: Panel, output: Path) -> None:

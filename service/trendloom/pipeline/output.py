@@ -7,7 +7,7 @@ import json
 import math
 import re
 import shutil
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -15,7 +15,17 @@ import polars as pl
 
 from trendloom.errors import InputError
 
-__all__ = ["ENDINGS", "PartWriter", "check_ending", "escape_formulas", "no_formula", "plain", "whole", "write_table"]
+__all__ = [
+    "ENDINGS",
+    "PartWriter",
+    "check_apart",
+    "check_ending",
+    "escape_formulas",
+    "no_formula",
+    "plain",
+    "whole",
+    "write_table",
+]
 
 ENDINGS = (".parquet", ".csv", ".jsonl")
 _XLSX_ROWS = 1_048_575
@@ -29,6 +39,13 @@ def check_ending(path: Path, allowed: Iterable[str] = ENDINGS, *, option: str = 
         raise InputError(f"{option}: expected a file ending in {', '.join(endings)}, got {path.name!r}")
     if path.is_dir() or not path.absolute().parent.is_dir():
         raise InputError(f"{option}: expected a file in a folder that is there, got {path}")
+
+
+def check_apart(outputs: Iterable[Path], inputs: Sequence[Path], *, option: str = "--output") -> None:
+    """Raises InputError where an output is one of the files that are read."""
+    for path in outputs:
+        if path.exists() and any(other.exists() and path.samefile(other) for other in inputs):
+            raise InputError(f"{option}: expected another file than those that are read, got {path}: name another")
 
 
 def escape_formulas(rows: pl.LazyFrame) -> pl.LazyFrame:
