@@ -57,8 +57,8 @@ def rows(found: Backtest) -> None:
         classes = float(np.nanmean(found.replays[0].measures[model]["accuracy"]))
         print(
             f"  {model:15} {by[0]:.4f}  {np.mean(by):.4f}  {' '.join(f'{b:.3f}' for b in by):27} {classes:.3f}  "
-            f"{scores['accuracy'].mean:.3f}  {scores['coverage_80'].mean:.3f}  {scores['width_80'].mean:.2f}  "
-            f"{scores['coverage_95'].mean:.3f}"
+            f"{scores['accuracy'].middle:.3f}  {scores['coverage_80'].middle:.3f}  {scores['width_80'].middle:.2f}  "
+            f"{scores['coverage_95'].middle:.3f}"
         )
     mase = found.scores["trendloom"]["mase"]
     print(f"  interval of the mean over series {mase.low:.3f} - {mase.high:.3f}", flush=True)

@@ -55,6 +55,22 @@ def test_exit_codes_of_tag(tmp_path: Path) -> None:
     assert {row["key"]: row["status"] for row in rows_of(tmp_path / "t.csv")} == {"a.png": "ok", "b.jpg": "empty"}
 
 
+def test_a_catalogue_names_its_photos_by_a_column_of_its_own(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    photo(tmp_path / "in")
+    (tmp_path / "in" / "catalogue.csv").write_text("SKU;Photo;Price\n7;a.png;3,40\n8;b.png;\n", encoding="utf-8")
+    (tmp_path / "labels.txt").write_text("red\nblue\n", encoding="utf-8")
+    more = {"tag": (), "embed": (), "classify": ("--labels", tmp_path / "labels.txt")}
+    for command, options in more.items():
+        given = (command, tmp_path / "in" / "catalogue.csv", "--output", tmp_path / f"{command}.csv", *options)
+        assert call(*given) == 2
+        assert "--map image=COLUMN" in capsys.readouterr().err
+        assert call(*given, "--map", "image=Photo") == 1
+        came = {row["key"]: row["status"] for row in rows_of(tmp_path / f"{command}.csv")}
+        assert came == {"a.png": "ok", "b.png": "missing"}
+
+
 @pytest.mark.parametrize(
     "arguments",
     [

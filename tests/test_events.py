@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from trendloom.cli import main
 from trendloom.errors import InputError
-from trendloom.pipeline.events import read_counts
+from trendloom.pipeline.events import find_events, read_counts
 from trendloom.stages.events import DAILY, HOURLY, events
 
 HOURS = 24 * 42
@@ -92,7 +92,7 @@ def test_a_file_in_and_a_file_out(tmp_path: Path, capsys: pytest.CaptureFixture[
     assert rows.columns == ["series", "start", "end", "peak", "count", "usual", "once_in_days"]
     hour = pl.read_csv(tmp_path / "counts.csv")["hour"][700]
     assert hour in rows["peak"].to_list()
-    assert f"{rows.height} events" in capsys.readouterr().err
+    assert f"{rows.height} event" in capsys.readouterr().err
 
 
 def test_hours_left_out_and_empty_cells_count_nothing(tmp_path: Path) -> None:
@@ -112,6 +112,9 @@ def test_hours_left_out_and_empty_cells_count_nothing(tmp_path: Path) -> None:
         ("", "cannot be read"),
         ("hour\n2025-01-01\n", "a series in each other"),
         ("hour,a\n", "with rows"),
+        ("hour;a\n2025-01-01;1\n", "commas between cells"),
+        ("2025-01-01,1\n2025-01-02,2\n", "got a time, '2025-01-01'"),
+        ("hour,a,a\n2025-01-01,1,2\n", "distinct names of columns, got 'a' twice"),
         ("hour,a\nsoon,3\n", "times such as"),
         ("hour,a\n2025-01-01,many\n", "'many'"),
         ("hour,a\n2025-01-01,-4\n", "'-4'"),
@@ -131,3 +134,13 @@ def test_a_file_that_is_none_is_told(tmp_path: Path, text: str, says: str) -> No
 def test_a_missing_file_is_told(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="found none"):
         read_counts(tmp_path / "no.csv")
+    (tmp_path / "latin.csv").write_text("hour,été\n2025-01-01,1\n", encoding="latin-1")
+    with pytest.raises(InputError, match="not in UTF-8"):
+        read_counts(tmp_path / "latin.csv")
+
+
+def test_the_counts_are_never_written_over(tmp_path: Path) -> None:
+    path = table(tmp_path)
+    with pytest.raises(InputError, match="another file than those that are read"):
+        find_events(path, path)
+    assert read_counts(path).series

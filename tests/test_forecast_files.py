@@ -5,6 +5,7 @@ from datetime import date
 from pathlib import Path
 
 import numpy as np
+import polars as pl
 import pytest
 
 from tests.forecast_series import drawn, read, table, write
@@ -57,7 +58,13 @@ def test_quantiles_give_a_row_each(weekly: Path, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("style", "first"),
-    [("%d.%m.%Y", "20.04.2020"), ("%Y%m%d", "20200420"), ("%Y-%m-%dT%H:%M:%S", "2020-04-20T00:00:00")],
+    [
+        ("%d.%m.%Y", "20.04.2020"),
+        ("%Y%m%d", "20200420"),
+        ("%Y-%m-%dT%H:%M:%S", "2020-04-20T00:00:00"),
+        ("%Y-%m-%d 23:30", "2020-04-20 23:30"),
+        ("%Y-%m-%dT12:00:00Z", "2020-04-20T12:00:00Z"),
+    ],
 )
 def test_dates_are_written_as_they_were(style: str, first: str, tmp_path: Path) -> None:
     given = table(drawn(120, 1))
@@ -65,6 +72,57 @@ def test_dates_are_written_as_they_were(style: str, first: str, tmp_path: Path) 
     path = write(tmp_path / "series.csv", Table(header=given.header, rows=rows, lines=given.lines))
     assert run("forecast", path, "--horizon", 2, "--output", tmp_path / "out.csv") == 0
     assert read(tmp_path / "out.csv")[1][0][0] == first
+
+
+def test_dates_without_leading_zeros_stay_so(tmp_path: Path) -> None:
+    given = table(drawn(119, 1))
+    days = [date.fromisoformat(row[0]) for row in given.rows]
+    rows = [[f"{day.month}/{day.day}/{day.year}", *row[1:]] for day, row in zip(days, given.rows, strict=True)]
+    path = write(tmp_path / "series.csv", Table(header=given.header, rows=rows, lines=given.lines))
+    assert run("forecast", path, "--horizon", 4, "--output", tmp_path / "out.csv") == 0
+    assert [row[0] for row in read(tmp_path / "out.csv")[1]] == ["4/13/2020", "4/20/2020", "4/27/2020", "5/4/2020"]
+
+
+def test_what_is_a_number_to_python_alone_is_text(tmp_path: Path) -> None:
+    given = table(drawn(120, 2))
+    rows = [list(row) for row in given.rows]
+    rows[5][1] = "1_000"
+    path = write(tmp_path / "series.csv", Table(header=given.header, rows=rows, lines=given.lines))
+    assert run("forecast", path, "--horizon", 2, "--output", tmp_path / "out.csv") == 0
+    assert report(tmp_path / "out.csv")["treated"]["cells with text"] == 1  # type: ignore[index]
+
+
+def test_outputs_go_by_their_ending(weekly: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for ending, of in ((".csv", pl.read_csv), (".parquet", pl.read_parquet), (".jsonl", pl.read_ndjson)):
+        wide, long = tmp_path / f"wide{ending}", tmp_path / f"long{ending}"
+        assert run("forecast", weekly, "--horizon", 2, "--output", wide) == 0
+        assert run("forecast", weekly, "--horizon", 2, "--output", long, "--quantiles", "0.5,0.9") == 0
+        medians = of(long).filter(pl.col("quantile") == 0.5)
+        assert medians["series"].to_list() == [f"s{i}" for i in range(6) for _ in range(2)]
+        assert medians["date"].cast(pl.String).to_list() == ["2020-04-20", "2020-04-27"] * 6
+        assert medians["value"].to_list() == pytest.approx(of(wide).drop("week").to_numpy().T.ravel(), rel=1e-8)
+    assert pl.read_parquet(tmp_path / "wide.parquet").schema["week"] == pl.Date
+    assert run("forecast", weekly, "--output", tmp_path / "out.txt") == 2
+    assert "ending in .parquet, .csv, .jsonl" in capsys.readouterr().err
+
+
+def test_what_is_read_is_never_written_over(weekly: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    before = weekly.read_bytes()
+    (tmp_path / "link.csv").symlink_to(weekly)
+    for output in (weekly, tmp_path / "link.csv"):
+        assert run("forecast", weekly, "--horizon", 2, "--output", output) == 2
+        assert "another file than those that are read" in capsys.readouterr().err
+    signal = write(tmp_path / "lead.csv", table(drawn(120, 6)))
+    assert run("forecast", weekly, "--horizon", 2, "--output", signal, "--signal", signal) == 2
+    assert weekly.read_bytes() == before
+
+
+def test_names_never_start_a_formula(tmp_path: Path) -> None:
+    path = write(tmp_path / "series.csv", table(drawn(120, 2), names=["=1+1", "plain"]))
+    assert run("forecast", path, "--horizon", 1, "--output", tmp_path / "out.csv") == 0
+    assert read(tmp_path / "out.csv")[0] == ["week", "'=1+1", "plain"]
+    assert run("forecast", path, "--horizon", 1, "--output", tmp_path / "out.csv", "--quantiles", "0.5") == 0
+    assert [row[0] for row in read(tmp_path / "out.csv")[1]] == ["'=1+1", "plain"]
 
 
 def test_a_series_without_a_forecast_keeps_an_empty_column(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -102,7 +160,10 @@ def test_treatments_reach_stderr_and_the_report(tmp_path: Path, capsys: pytest.C
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        ("", "at least one series"),
+        ("", "empty file"),
+        ("week\ta\n2024-01-01\t1\n", "in place of tabs"),
+        ("a,a\n2024-01-01,1\n2024-01-08,2\n", "distinct names"),
+        ("hour,a\n2024-01-01 00:00,1\n2024-01-01 01:00,2\n2024-01-02 00:00,3\n", "'2024-01-01 01:00' in line 3"),
         ("week,a\n", "header alone"),
         ("week,a\nmonday,1\ntuesday,2\n", "expected dates in the first column"),
         ("week,a\n2024-01-01,1\n", "at least two dates"),
@@ -138,7 +199,7 @@ def test_files_that_are_not_there_could_not_start(
     (tmp_path / "binary.csv").write_bytes(b"\xff\xfe\x00\x01")
     assert run("forecast", tmp_path / "binary.csv", "--output", tmp_path / "out.csv") == 2
     said = capsys.readouterr().err
-    for what in ("found none", "cannot be written", "--quantiles", "UTF-8"):
+    for what in ("found none", "folder that is there", "--quantiles", "UTF-8"):
         assert what in said
 
 
@@ -174,6 +235,37 @@ def test_a_backtest_stands_beside_seasonal_naive(tmp_path: Path, capsys: pytest.
     assert page.read_text(encoding="utf-8").count("<svg") == 3
     assert run("backtest", path, "--horizon", 26, "--origins", 1) == 0
     assert "3 classes" in capsys.readouterr().out
+
+
+def test_models_are_compared_on_the_same_series(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    values = drawn(130, 4)
+    values[:90, 2] = np.nan  # young
+    values[:, 3] = 1.0
+    values[60, 0] = np.nan
+    path = write(tmp_path / "series.csv", table(values))
+    both = ("--horizon", 13, "--origins", 2, "--format", "json")
+    assert run("backtest", path, *both) == 0
+    said = capsys.readouterr()
+    told = json.loads(said.out)["models"]
+    assert list(told) == ["trendloom", "seasonal-naive", "smoothing", "theta", "structural", "trendloom, rest"]
+    assert "missing values filled between two known: 1" in said.err
+    alone = write(tmp_path / "alone.csv", table(values[:, :2]))
+    assert run("backtest", alone, *both) == 0
+    grown = json.loads(capsys.readouterr().out)["models"]
+    assert list(grown) == ["trendloom", "seasonal-naive", "smoothing", "theta", "structural"]
+    assert told["seasonal-naive"]["smape"]["mean"] == grown["seasonal-naive"]["smape"]["mean"]
+    assert told["trendloom"]["smape"]["mean"] == pytest.approx(grown["trendloom"]["smape"]["mean"], rel=0.1)
+    assert told["trendloom, rest"]["season_error"]["median"] < told["trendloom, rest"]["season_error"]["high"]
+
+
+def test_a_backtest_reaches_back_to_where_only_young_series_are(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = write(tmp_path / "series.csv", table(drawn(100, 3)))
+    assert run("backtest", path, "--horizon", 13, "--origins", 6) == 0
+    assert "trendloom, rest" in capsys.readouterr().out
+    assert run("backtest", path, "--horizon", 13, "--picture", tmp_path / "page.png") == 2
+    assert "--picture: expected a file ending in .html" in capsys.readouterr().err
 
 
 def test_a_backtest_of_too_little_could_not_start(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from trendloom.cli import main
 from trendloom.counting.materials import KINDS, MATERIALS, materials_in
 from trendloom.errors import InputError, NotEnoughData
-from trendloom.pipeline.materials import materials, take_catalogue
+from trendloom.pipeline.materials import Taken, materials, take_catalogue
 from trendloom.pipeline.study import study
 from trendloom.store import Workspace, frame
 
@@ -33,6 +33,16 @@ WEEKS = 120
         ("Chemise en lin, pull de lana", {"linen", "wool"}),
         ("Lana del Rey and cotton candy, #silkroad, lace-up boots", set()),
         ("jersey number 10", set()),
+        ("95.5% cotton, 4.5% elastane", {"cotton"}),
+        ("97,5 % Baumwolle, 2,5 % Elasthan", {"cotton"}),
+        ("Cotton 95%, Elastane 5%", {"cotton"}),
+        ("Elastane 5% Cotton 95%", {"cotton"}),
+        ("polyamide: 80 %; elastane (20%)", {"polyamide", "elastane"}),
+        ("Shell: cotton 90%, elastane 10%. Lining: 5% silk 95% viscose", {"cotton", "viscose"}),
+        ("55% lin, 45% lana", {"linen", "wool"}),
+        ("Seta 70%, 30% di lino", {"silk", "linen"}),
+        ("100% pura lana", {"wool"}),
+        ("20% off Lana del Rey", set()),
         ("", set()),
     ],
 )
@@ -112,11 +122,13 @@ def test_a_catalogue_is_a_source_of_its_own(
         writer.writerow(["post_id", "Composition"])
         writer.writerows([[f"p{week}-20", "80% wool, 20 % polyester"] for week in range(WEEKS)])
         writer.writerow(["elsewhere", "silk"])
+        writer.writerow([" p0-21 ", "unknown"])
     with pytest.raises(SystemExit) as code:
         main(["materials", "-w", str(home.root), "--catalogue", str(path), "--format", "json", "--k", "1"])
     assert not code.value.code
     said = capsys.readouterr()
-    assert "materials of 120 posts taken" in said.err
+    told = "materials of 120 posts taken from c.csv; of its 122 rows 1 name no post of this workspace, 1 name no known"
+    assert told in said.err.replace("\n", " ")
     rows = [row for row in json.loads(said.out) if row["source"] == "catalogue"]
     assert sorted(row["material"] for row in rows) == ["polyester", "wool"]
     with pytest.raises(SystemExit):
@@ -128,7 +140,12 @@ def test_a_catalogue_is_a_source_of_its_own(
     path.write_text("post_id,material\nnobody,wool\n", encoding="utf-8")
     with pytest.raises(InputError, match="none of its 1 rows"):
         take_catalogue(home, path)
-    with pytest.raises(InputError, match="cannot be read"):
+    path.write_text("SKU;image;Fibre\n1; p0-20 ;60 % silk, 40 % linen\n", encoding="utf-8")
+    assert take_catalogue(home, path) == Taken(posts=1, rows=1, strangers=0, silent=0)
+    path.write_text("image,fibre\nété,soie\n", encoding="latin-1")
+    with pytest.raises(InputError, match="save it as CSV in UTF-8"):
+        take_catalogue(home, path)
+    with pytest.raises(InputError, match="found none"):
         take_catalogue(home, tmp_path / "none.csv")
 
 

@@ -16,7 +16,14 @@ from trendloom import __version__
 from trendloom.config import Settings
 from trendloom.errors import ConfigError
 
-__all__ = ["app", "finish", "importing", "settings"]
+__all__ = ["Map", "app", "finish", "importing", "settings"]
+
+Map = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--map", metavar="FIELD=COLUMN", help="Another column or JSON field for a field; repeat it.", show_default=False
+    ),
+]
 
 app = typer.Typer(
     name="trendloom",

@@ -27,4 +27,8 @@ def events(
     from trendloom.pipeline.events import find_events
 
     found = find_events(counts, output)
-    err.print(f"{found.height:,} events, written to {output}", highlight=False, markup=False)
+    err.print(
+        f"{found.height:,} {'event' if found.height == 1 else 'events'}, written to {output}",
+        highlight=False,
+        markup=False,
+    )

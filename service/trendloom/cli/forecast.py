@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
     from trendloom.forecast import Backtest, Forecasts, Score
     from trendloom.pipeline.issuing import Issued
+    from trendloom.pipeline.materials import Taken
 
 __all__: list[str] = []
 
@@ -42,7 +43,10 @@ _SHOWN = 10  # series that had no forecast
 @app.command("forecast")
 def forecast(
     series: Series,
-    output: Annotated[Path, typer.Option(metavar="OUT.csv", help="Where the forecast goes.", show_default=False)],
+    output: Annotated[
+        Path,
+        typer.Option(metavar="OUT.csv", help="Where the forecast goes: .csv, .parquet or .jsonl.", show_default=False),
+    ],
     horizon: Horizon = 52,
     signal: Signal = None,
     quantiles: Annotated[str, typer.Option(help="Such as 0.1,0.5,0.9: a row per series, date and quantile.")] = "",
@@ -65,7 +69,7 @@ def forecast(
     done = len(found.models) - len(found.reasons)
     err.print(f"{done:,} of {len(found.models):,} series forecast, written to {output}", highlight=False, markup=False)
     for name, reason in list(found.reasons.items())[:_SHOWN]:
-        err.print(f"  {name}: {reason}", highlight=False, markup=False)
+        err.print(f"  {name or 'a column without a name'}: {reason}", highlight=False, markup=False)
     if len(found.reasons) > _SHOWN:
         err.print(f"  and {len(found.reasons) - _SHOWN:,} more, see the report", highlight=False, markup=False)
     if found.reasons:
@@ -120,6 +124,8 @@ def backtest(
         typer.echo(json.dumps(_facts(found), indent=1))
     else:
         out.print(_table(found))
+    for what, count in found.treated.items():
+        err.print(f"{what}: {count:,}", highlight=False, markup=False)
     if len(found.replays) < origins:
         err.print(
             f"{len(found.replays)} of {origins} origins: the history allows no more", highlight=False, markup=False
@@ -159,12 +165,18 @@ def ledger(
     if format == "json":
         typer.echo(rows.write_json())
     elif format == "csv":
-        typer.echo(rows.write_csv(), nl=False)
+        typer.echo(_csv(rows), nl=False)
     elif rows.is_empty():
         issued = book.frozen(home)["run"].n_unique()
         out.print(f"forecasts issued: {issued}; none of their windows has passed yet", highlight=False, markup=False)
     else:
         out.print(_passed(rows))
+
+
+def _csv(rows: pl.DataFrame) -> str:
+    from trendloom.pipeline.output import escape_formulas
+
+    return escape_formulas(rows.lazy()).collect().write_csv()
 
 
 def said(made: Issued) -> str:
@@ -197,17 +209,25 @@ def materials(
     home, chosen = Workspace.open(workspace), settings(k=k)
     if catalogue is not None:
         with home.writing():
-            count = cloth.take_catalogue(home, catalogue)
-        err.print(f"materials of {count:,} posts taken from {catalogue.name}", highlight=False, markup=False)
+            taken = cloth.take_catalogue(home, catalogue)
+        err.print(_taken(taken, catalogue.name), highlight=False, markup=False)
     found = cloth.materials(home, k=chosen.k, models_dir=chosen.models_dir)
     if format == "json":
         typer.echo(found.rows.write_json())
     elif format == "csv":
-        typer.echo(found.rows.write_csv(), nl=False)
+        typer.echo(_csv(found.rows), nl=False)
     else:
         out.print(_cloth(found.rows))
         for source, told in found.sources.items():
             out.print(f"{source}: {told}", highlight=False, markup=False)
+
+
+def _taken(found: Taken, name: str) -> str:
+    """Returns what a catalogue brought, and how many of its rows brought nothing."""
+    told = f"materials of {found.posts:,} posts taken from {name}"
+    left = {"no post of this workspace": found.strangers, "no known material": found.silent}
+    lost = [f"{count:,} name {what}" for what, count in left.items() if count]
+    return f"{told}; of its {found.rows:,} rows {', '.join(lost)}" if lost else told
 
 
 def _cloth(rows: pl.DataFrame) -> Table:
@@ -267,7 +287,7 @@ def _percent(share: float | None) -> str:
 
 
 def _table(found: Backtest) -> Table:
-    """Returns a row per model: measures with their 95 % intervals over series, and seconds an origin."""
+    """Returns a row per model: means over series, of season averages the median, with 95 % intervals, and seconds an origin."""
     from rich.table import Table
 
     table = Table(box=None, pad_edge=False, header_style="bold")
@@ -281,10 +301,10 @@ def _table(found: Backtest) -> Table:
 
 
 def _cell(score: Score, measure: str) -> str:
-    if math.isnan(score.mean):
+    if math.isnan(score.middle):
         return "-"
     scale, digits = (100, 1) if measure == "season_error" else (1, 3)
-    text = f"{score.mean * scale:.{digits}f}"
+    text = f"{score.middle * scale:.{digits}f}"
     if measure in ("mase", "accuracy", "coverage_80"):
         text += f" ({score.low:.2f}-{score.high:.2f})"
     return text
@@ -302,7 +322,11 @@ def _facts(found: Backtest) -> dict[str, object]:
             model: {
                 "seconds": round(found.seconds[model], 3),
                 **{
-                    measure: {"mean": known(s.mean), "low": known(s.low), "high": known(s.high)}
+                    measure: {
+                        "median" if measure == "season_error" else "mean": known(s.middle),
+                        "low": known(s.low),
+                        "high": known(s.high),
+                    }
                     for measure, s in scores.items()
                 },
             }

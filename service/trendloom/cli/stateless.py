@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from trendloom.cli.door import app, finish, importing, settings
+from trendloom.cli.door import Map, app, finish, importing, settings
 from trendloom.errors import InputError
 
 if TYPE_CHECKING:
@@ -53,6 +53,7 @@ def tag(
     ] = None,
     garments: Garments = None,
     format: Format = "auto",
+    map: Map = None,
     workers: Workers = None,
     model: ModelName = None,
     engine: Engine = None,
@@ -62,12 +63,12 @@ def tag(
         from trendloom.cli.progress import bar
         from trendloom.pipeline.output import check_ending
         from trendloom.pipeline.stateless import tag_to
-        from trendloom.sources import open_source
+        from trendloom.sources import open_source, parse_map
         from trendloom.vision import registry
 
     check_ending(output)
     source, chosen = (
-        open_source(paths, format=format),
+        open_source(paths, format=format, columns=parse_map(map or [])),
         settings(workers=workers, model=model, garments=garments, engine=engine),
     )
     loaded = registry.load(chosen.model, chosen.models_dir, engine=chosen.engine)
@@ -93,6 +94,7 @@ def embed(
         Path | None, typer.Option(help="A file of texts, one per line, instead of photos.", show_default=False)
     ] = None,
     format: Format = "auto",
+    map: Map = None,
     workers: Workers = None,
     model: ModelName = None,
     engine: Engine = None,
@@ -101,7 +103,7 @@ def embed(
     from trendloom.cli.progress import bar
     from trendloom.pipeline.output import check_ending
     from trendloom.pipeline.stateless import embed_texts_to, embed_to
-    from trendloom.sources import open_source
+    from trendloom.sources import open_source, parse_map
     from trendloom.vision import registry
 
     check_ending(output)
@@ -114,7 +116,7 @@ def embed(
         if texts is not None:
             counts = embed_texts_to(texts, encoder, output, progress=progress)
         else:
-            source = open_source(paths or [], format=format)
+            source = open_source(paths or [], format=format, columns=parse_map(map or []))
             counts = embed_to(source, encoder, output, workers=chosen.threads, progress=progress)
     finish(counts, output, what="lines" if texts is not None else "images")
 
@@ -128,6 +130,7 @@ def classify(
         bool, typer.Option("--multi-label", help="Each label on its own, instead of one that fits best.")
     ] = False,
     format: Format = "auto",
+    map: Map = None,
     workers: Workers = None,
     model: ModelName = None,
     engine: Engine = None,
@@ -137,7 +140,7 @@ def classify(
     from trendloom.cli.show import err
     from trendloom.pipeline.output import check_ending
     from trendloom.pipeline.stateless import classify_to, read_labels
-    from trendloom.sources import open_source
+    from trendloom.sources import open_source, parse_map
     from trendloom.vision import registry
     from trendloom.vision.labels import split_labels
 
@@ -148,7 +151,7 @@ def classify(
         err.print(f"trendloom: {reason}", highlight=False, markup=False)
     if not names:
         raise InputError(f"{labels.name}: expected at least one label that can be used, all {len(refused)} are refused")
-    source = open_source(paths, format=format)
+    source = open_source(paths, format=format, columns=parse_map(map or []))
     loaded = registry.load(chosen.model, chosen.models_dir, engine=chosen.engine)
     score = loaded.classifier(names, multi_label=multi_label)
     job = "multi" if multi_label else "single"

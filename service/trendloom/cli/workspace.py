@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from trendloom.cli.door import app, finish, settings
+from trendloom.cli.door import Map, app, finish, settings
 from trendloom.errors import InputError, NotEnoughData
 
 if TYPE_CHECKING:
@@ -30,12 +30,6 @@ Src = Annotated[
 ]
 Home = Annotated[Path, typer.Option("--workspace", "-w", help="The workspace folder.", show_default=False)]
 Format = Annotated[str, typer.Option(help="auto, folder, manifest, tar or files.")]
-Map = Annotated[
-    list[str] | None,
-    typer.Option(
-        "--map", metavar="FIELD=COLUMN", help="Another column or JSON field for a field; repeat it.", show_default=False
-    ),
-]
 Workers = Annotated[int | None, typer.Option(help="Worker threads; by default one per core.", show_default=False)]
 Garments = Annotated[
     str | None,

@@ -59,24 +59,45 @@ MATERIALS: Mapping[str, tuple[str, tuple[str, ...]]] = {
 }  # fmt: skip
 
 _OF_WORD = {word: name for name, (_, words) in MATERIALS.items() for word in words}
+# Names of people and things in a caption; fibres where a percentage stands beside them, with no other word between.
+_WITH_PERCENT = {"lin": "linen", "lino": "linen", "lana": "wool", "seta": "silk", "seda": "silk"}
+_PURE = ("pur ", "pura ", "puro ")
 _WORDS = "|".join(re.escape(word) for word in sorted(_OF_WORD, key=len, reverse=True))
 _NOT = r"(?:no|not|non|without|sans|ohne|senza|sin)\s+"
 _ELSE = ("candy", "wood", "mouth", "underground", "road", "ball", "head", "up")  # cotton candy, silk road, lace-up
 _NEXT = rf"[\s-]?(?:{'|'.join(_ELSE)})\b"
+_PERCENT = r"(?P<percent>\d+(?:[.,]\d+)?)\s*%"
 _SAID = re.compile(
-    rf"(?<![\w#])(?P<refused>{_NOT})?(?:(?P<percent>\d+)\s*%\s*)?(?:\w+\s)??(?P<word>{_WORDS})(?!\w|{_NEXT})"
+    rf"(?<![\w#])(?P<refused>{_NOT})?(?:{_PERCENT}\s*)?(?P<between>\w+\s)??(?P<word>{_WORDS}|{'|'.join(_WITH_PERCENT)})"
+    rf"(?!\w|{_NEXT})"
 )
+_CLAUSE = re.compile(r"[;|\n]|\.\s")
+_FIRST = re.compile(_PERCENT)
+_BEHIND = re.compile(rf"[\s:(=–-]*{_PERCENT}")  # cotton 95%, cotton: 95 %, cotton (95%)
 _TAGGED = re.compile(rf"#(?P<word>{_WORDS})(?P<rest>\w*)")
 _COPIES = {"imitation leather": "leather", "imitation fur": "fur"}
 
 
 def materials_in(text: str) -> set[str]:
-    """Returns the materials that a text names; those of under 15 percent of a composition, and denied ones, are left out."""
+    """Returns the materials that a text names; those of under 15 percent of a composition, and denied ones, are left out.
+
+    Percentages stand before their materials or, all through a clause, behind them.
+    """
     text = text.lower()
     found = set()
-    for match in _SAID.finditer(text):
-        slight = match["percent"] is not None and int(match["percent"]) < _LEAST_PERCENT
-        if not match["refused"] and not slight:
-            found.add(_OF_WORD[match["word"]])
+    for clause in _CLAUSE.split(text):
+        said = list(_SAID.finditer(clause))
+        first = _FIRST.search(clause)
+        behind = first is not None and any(
+            (at := _BEHIND.match(clause, m.end())) and at.end() == first.end() for m in said
+        )
+        for match in said:
+            percent = _BEHIND.match(clause, match.end()) if behind else match
+            share = float(percent["percent"].replace(",", ".")) if percent and percent["percent"] else None
+            name = _OF_WORD.get(match["word"])
+            if name is None and share is not None and (behind or (match["between"] or _PURE[0]) in _PURE):
+                name = _WITH_PERCENT[match["word"]]
+            if name and not match["refused"] and (share is None or share >= _LEAST_PERCENT):
+                found.add(name)
     found |= {_OF_WORD[match["word"]] for match in _TAGGED.finditer(text) if match["rest"] not in _ELSE}
     return found - {real for copy, real in _COPIES.items() if copy in found}

@@ -6,7 +6,6 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
-from numpy.typing import NDArray
 
 from trendloom.errors import ConfigError, NotEnoughData
 from trendloom.forecast.forecasting import Forecasts, forecast
@@ -27,14 +26,19 @@ MEASURES = (
     "width_95",
     "season_error",
 )
-_DRAWS = 1000  # of series, for the intervals of means
+_MEDIAN = ("season_error",)  # of which vendors report the median over series
+_REST = "trendloom, rest"  # of the series: too young for the other models, or without any change
+_DRAWS = 1000  # of series, for the intervals
 
 
 @dataclass(frozen=True, kw_only=True)
 class Score:
-    """Mean of a measure over series and origins, with its 95 % interval over series; NaN where none has it."""
+    """Mean of a measure over series and origins, with its 95 % interval over series; NaN where none has it.
 
-    mean: float
+    Of `season_error` the median over series of its mean over origins.
+    """
+
+    middle: float
     low: float
     high: float
 
@@ -47,7 +51,8 @@ class Replay:
         origin: Periods that were known.
         found: The forecast.
         truth: (h, n) NaN where nothing was observed.
-        measures: For each model and measure (n,), NaN where a series has none.
+        measures: For each model and measure (n,), NaN where a series has none. Those of `trendloom` are of the series that
+            the other models forecast too; of the rest, where there are some, those of `trendloom, rest`.
         seconds: For each model.
     """
 
@@ -67,12 +72,14 @@ class Backtest:
         scores: For each model and measure.
         seconds: For each model the mean time of an origin.
         by_series: (n,) MASE of the forecast, the mean over origins.
+        treated: How often each treatment of the input was used.
     """
 
     replays: tuple[Replay, ...]
     scores: dict[str, dict[str, Score]]
     seconds: dict[str, float]
     by_series: Floats64
+    treated: dict[str, int]
 
 
 def backtest(
@@ -116,15 +123,18 @@ def backtest(
             "periods in all: give a shorter --horizon or longer series"
         )
     chance = np.random.default_rng([seed, 9])
-    models = list(replays[0].measures)
+    models = sorted(dict.fromkeys(m for replay in replays for m in replay.measures), key=lambda model: model == _REST)
+    each = {model: [replay for replay in replays if model in replay.measures] for model in models}
+    errors = [r.measures[model]["mase"] for r in replays for model in ("trendloom", _REST) if model in r.measures]
     return Backtest(
         replays=tuple(replays),
         scores={
-            model: {measure: _score([r.measures[model][measure] for r in replays], chance) for measure in MEASURES}
+            model: {name: _score([r.measures[model][name] for r in each[model]], chance, name) for name in MEASURES}
             for model in models
         },
-        seconds={model: float(np.mean([r.seconds[model] for r in replays])) for model in models},
-        by_series=known_mean(np.stack([r.measures["trendloom"]["mase"] for r in replays])),
+        seconds={model: float(np.mean([r.seconds[model] for r in each[model]])) for model in models},
+        by_series=known_mean(np.stack(errors)),
+        treated=replays[0].found.treated,
     )
 
 
@@ -148,14 +158,29 @@ def _replay(
         rivals=True,
         clock=clock,
     )
-    seconds = {"trendloom": clock() - start, **found.seconds}
+    took = clock() - start
     truth = panel.values[known : known + horizon]
-    measured = {"trendloom": (found.point, found.quantiles), **found.rivals}
+    measured = {**_ours(found), **found.rivals}
+    seconds = {"trendloom": took, _REST: took, **found.seconds}
     measures = {
         model: _measures(truth, point, bands, panel.values[:known], panel.rhythm.season)
         for model, (point, bands) in measured.items()
     }
     return Replay(origin=known, found=found, truth=truth, measures=measures, seconds=seconds)
+
+
+def _ours(found: Forecasts) -> dict[str, tuple[Floats64, Floats64]]:
+    """Returns point and quantiles of the series that the rivals forecast too, and of the others where there are some."""
+    ours = np.isfinite(found.point).all(axis=0)
+    beside = np.zeros_like(ours)
+    for point, _ in found.rivals.values():
+        beside |= np.isfinite(point).all(axis=0)
+    parts = {"trendloom": ours & beside, _REST: ours & ~beside}
+    return {
+        name: (np.where(columns, found.point, np.nan), np.where(columns, found.quantiles, np.nan))
+        for name, columns in parts.items()
+        if columns.any()
+    }
 
 
 def _measures(truth: Floats64, point: Floats64, bands: Floats64, history: Floats64, season: int) -> dict[str, Floats64]:
@@ -180,15 +205,12 @@ def _measures(truth: Floats64, point: Floats64, bands: Floats64, history: Floats
     }
 
 
-def _score(values: list[Floats64], chance: np.random.Generator) -> Score:
+def _score(values: list[Floats64], chance: np.random.Generator, measure: str) -> Score:
     each = known_mean(np.stack(values))  # over origins
     each = each[np.isfinite(each)]
     if not len(each):
-        return Score(mean=float("nan"), low=float("nan"), high=float("nan"))
-    means = _draws(each, chance)
-    low, high = np.quantile(means, [0.025, 0.975])
-    return Score(mean=float(each.mean()), low=float(low), high=float(high))
-
-
-def _draws(each: Floats64, chance: np.random.Generator) -> NDArray[np.float64]:
-    return np.array([each[chance.integers(0, len(each), len(each))].mean() for _ in range(_DRAWS)])
+        return Score(middle=float("nan"), low=float("nan"), high=float("nan"))
+    over = np.median if measure in _MEDIAN else np.mean
+    drawn = [over(each[chance.integers(0, len(each), len(each))]) for _ in range(_DRAWS)]
+    low, high = np.quantile(drawn, [0.025, 0.975])
+    return Score(middle=float(over(each)), low=float(low), high=float(high))

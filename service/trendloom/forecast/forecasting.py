@@ -191,6 +191,8 @@ def _checked(panel: Panel, horizon: int, quantiles: Sequence[float], signals: Se
         raise ConfigError(f"--horizon: expected 1 to {most} periods (two years), got {horizon}")
     if any(not 0 < q < 1 for q in quantiles):
         raise ConfigError(f"--quantiles: expected numbers above 0 and below 1, got {', '.join(map(str, quantiles))}")
+    if len(set(quantiles)) < len(quantiles):
+        raise ConfigError(f"--quantiles: expected each once, got {', '.join(map(str, quantiles))}")
     for signal in signals:
         periods, series = signal.values.shape
         if series != len(panel.names) or periods < len(panel.dates):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import date, datetime
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,9 +16,13 @@ from trendloom.forecast.metrics import Floats64
 
 __all__ = ["MISSING", "Panel", "Table", "panel_of", "read_panel"]
 
+Moments = NDArray[np.datetime64]
+
 MISSING = frozenset({"", "na", "n/a", "nan", "null", "none", "-"})
+_OTHER = {";": "semicolons", "\t": "tabs", "|": "bars"}
 _FORMATS = (
     "%Y-%m-%d",
+    "%Y-%m-%d %H:%M",
     "%Y-%m-%d %H:%M:%S",
     "%Y-%m-%dT%H:%M:%S",
     "%Y-%m-%dT%H:%M:%SZ",
@@ -49,7 +53,7 @@ class Panel:
         values: (t, n), NaN where nothing was given.
         names: Of the n series.
         date_name: Header of the date column.
-        date_format: How its dates were written.
+        date_format: How its dates were written; `%-d` and `%-m` are day and month without a leading zero.
         rhythm: How often the series are observed.
         treated: How often each treatment was used, over the whole table.
         notes: For a series what was done to it.
@@ -64,6 +68,10 @@ class Panel:
     treated: dict[str, int] = field(default_factory=dict)
     notes: dict[str, list[str]] = field(default_factory=dict)
 
+    def written(self, dates: Dates) -> list[str]:
+        """Returns dates in the way that the table writes them."""
+        return [_written(day, self.date_format) for day in dates.tolist()]
+
 
 def read_panel(table: Table) -> Panel:
     """Returns the series of a wide table: dates in the first column, a series in every other.
@@ -72,12 +80,15 @@ def read_panel(table: Table) -> Panel:
     empty or hold text are gaps; each is counted in `treated`.
 
     Raises:
-        InputError: No column of dates, no series, a name twice, rows of other lengths, or dates without one rhythm.
+        InputError: No column of dates, no series, a name twice, rows of other lengths, several times of one day, or dates
+            without one rhythm.
     """
     names = _names(table)
     treated: Counter[str] = Counter()
     notes: dict[str, list[str]] = {}
-    dates, style = _dates(table)
+    moments, style = _moments(table)
+    dates = moments.astype("datetime64[D]")
+    style = _as_written(moments, style, table, treated)
     values = _numbers(table, names, treated, notes)
     order = np.argsort(dates, kind="stable")
     if (np.diff(dates.astype(np.int64)) < 0).any():
@@ -117,25 +128,29 @@ def panel_of(dates: Dates, values: Floats64, *, names: Sequence[str]) -> Panel:
 
 def _names(table: Table) -> tuple[str, ...]:
     names = tuple(name.strip() for name in table.header[1:])
+    if not table.header:
+        raise InputError("expected a line with the names of the columns and rows of values, got an empty file")
     if not names:
-        hint = "write commas between cells" if ";" in "".join(table.header) else "add a column per series"
+        other = next((name for sign, name in _OTHER.items() if sign in table.header[0]), None)
+        hint = f"write commas between cells in place of {other}" if other else "add a column per series"
         raise InputError(f"expected a date column and at least one series, got one column: {hint}")
     if any(_parsed([table.header[0].strip()], style) is not None for style in _FORMATS):
         raise InputError(
             f"expected a first line with the names of the columns, got a date, {table.header[0]!r}: add a line of names"
         )
-    twice = [name for name, count in Counter(names).items() if count > 1]
+    all_names = (table.header[0].strip(), *names)
+    twice = [name for name, count in Counter(all_names).items() if count > 1]
     if twice:
         raise InputError(
-            f"expected distinct names of series, got {twice[0]!r} {names.count(twice[0])} times: rename one"
+            f"expected distinct names of columns, got {twice[0]!r} {all_names.count(twice[0])} times: rename one"
         )
     if not table.rows:
         raise InputError("expected rows of dates and values, got a header alone")
     return names
 
 
-def _dates(table: Table) -> tuple[Dates, str]:
-    """Returns the first column's dates and how they are written.
+def _moments(table: Table) -> tuple[Moments, str]:
+    """Returns the first column's dates with their times of day, and how they are written.
 
     Two ways may read every cell (day or month first): the one whose dates have a rhythm is taken.
     """
@@ -151,7 +166,7 @@ def _dates(table: Table) -> tuple[Dates, str]:
             f"expected dates in the first column ({table.header[0]!r}), got {cells[at]!r} in line {table.lines[at]}: "
             "write them all in one way, such as 2024-01-29"
         )
-    regular = [way for way in ways if _regular(way[0])]
+    regular = [way for way in ways if _regular(way[0].astype("datetime64[D]"))]
     if len(regular) > 1:
         raise InputError(
             f"dates such as {cells[0]!r} can be read as {regular[0][1]} and as {regular[1][1]}: write them as 2024-01-29"
@@ -159,11 +174,39 @@ def _dates(table: Table) -> tuple[Dates, str]:
     return (regular or ways)[0]
 
 
-def _parsed(cells: Sequence[str], style: str) -> Dates | None:
+def _as_written(moments: Moments, style: str, table: Table, treated: Counter[str]) -> str:
+    """Returns the style with the time of day that rows have, and without the leading zeros that they have not.
+
+    Raises:
+        InputError: A day has rows of several times.
+    """
+    days = moments.astype("datetime64[D]")
+    times = moments - days
+    if len(np.unique(moments)) > len(np.unique(days)):
+        place = int((times != times[0]).argmax())
+        raise InputError(
+            f"expected one row a day, week or month, got several times of one day, {table.rows[place][0].strip()!r} in line "
+            f"{table.lines[place]}: bring hours to days first"
+        )
+    if (other := int((times != times[-1]).sum())) > 0:
+        treated["dates with another time of day than the last"] = other
+    clock = moments[-1].item()
+    for token in ("%H:%M:%S", "%H:%M"):
+        style = style.replace(token, clock.strftime(token))
+    padded = all(len(row[0].strip()) == len(_written(clock, style)) for row in table.rows)
+    return style if padded else style.replace("%d", "%-d").replace("%m", "%-m")
+
+
+def _written(day: date, style: str) -> str:
+    """Returns a date as text; `%-d` and `%-m`, which not every platform knows, without leading zeros."""
+    return day.strftime(style.replace("%-d", str(day.day)).replace("%-m", str(day.month)))
+
+
+def _parsed(cells: Sequence[str], style: str) -> Moments | None:
     try:
         if style == "%Y%m%d" and any(len(c) != 8 for c in cells):
             return None
-        return np.array([datetime.strptime(c, style).date() for c in cells], dtype="datetime64[D]")
+        return np.array([datetime.strptime(c, style) for c in cells], dtype="datetime64[s]")
     except ValueError:
         return None
 
@@ -188,7 +231,7 @@ def _numbers(
                 f"expected {len(names) + 1} cells a line, got {len(row)} in line {table.lines[i]}: is a comma in a number?"
             )
         try:
-            values[i, : len(cells)] = np.array(cells, dtype=np.float64)
+            values[i, : len(cells)] = _plain(cells)
         except ValueError:
             values[i, : len(cells)] = [
                 _number(c, names[j], table.lines[i], treated, notes) for j, c in enumerate(cells)
@@ -203,12 +246,19 @@ def _numbers(
     return values
 
 
+def _plain(cells: Sequence[str]) -> Floats64:
+    """Returns cells as numbers; raises ValueError where one is none, `1_000` too, which is a number to Python alone."""
+    if "_" in "".join(cells):
+        raise ValueError
+    return np.array(cells, dtype=np.float64)
+
+
 def _number(cell: str, name: str, line: int, treated: Counter[str], notes: dict[str, list[str]]) -> float:
     text = cell.strip()
     if text.lower() in MISSING:
         return float("nan")
     try:
-        return float(text)
+        return float(_plain([text])[0])
     except ValueError:
         treated["cells with text"] += 1
         found = notes.setdefault(name, [])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,7 +11,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from trendloom.errors import InputError
-from trendloom.pipeline.output import check_ending, write_table
+from trendloom.pipeline.output import check_apart, check_ending, write_table
 from trendloom.stages.events import DAILY, HOURLY, Pace, events
 
 __all__ = ["Counts", "find_events", "read_counts"]
@@ -48,17 +49,22 @@ def read_counts(path: Path) -> Counts:
     """Returns the series of a wide CSV file; times that are left out and empty cells count nothing.
 
     Raises:
-        InputError: The file cannot be read, has no times or series, a time twice, no hourly or daily step, or a cell
-            that is no count.
+        InputError: The file cannot be read, has no times or series, a time twice, no line of names, a name twice, no hourly or
+            daily step, or a cell that is no count.
     """
     try:
+        _check_header(path)
         table = pl.read_csv(path, infer_schema=False)
     except FileNotFoundError as exc:
         raise InputError(f"expected a CSV file of counts at {path}, found none") from exc
+    except UnicodeDecodeError as exc:
+        raise InputError(f"{path.name} is not in UTF-8: save it as CSV in UTF-8") from exc
     except (OSError, pl.exceptions.PolarsError) as exc:
         raise InputError(f"{path.name} cannot be read as CSV in UTF-8 ({exc})") from exc
     if table.width < 2 or not table.height:
-        raise InputError(f"{path.name}: expected times in the first column and a series in each other, with rows")
+        raise InputError(
+            f"{path.name}: expected times in the first column and a series in each other, with rows and commas between cells"
+        )
     first, *names = table.columns
     read = _times(table[first].str.strip_chars())
     if read is None:
@@ -79,6 +85,17 @@ def read_counts(path: Path) -> Counts:
         series[name][places] = _counted(table[name], f"{path.name}, column {name!r}")
     times = pl.Series(micro.min() + step * np.arange(count)).cast(pl.Datetime("us"))
     return Counts(times=times.dt.to_string(style), series=series, pace=HOURLY if step == _HOUR else DAILY)
+
+
+def _check_header(path: Path) -> None:
+    """Raises where the first line is none of distinct names; a UnicodeDecodeError where it is not in UTF-8."""
+    with path.open(encoding="utf-8-sig", newline="") as file:
+        names = [name.strip() for name in next(csv.reader([file.readline()]), [])]
+    if names and _times(pl.Series(names[:1])) is not None:
+        raise InputError(f"{path.name}: expected a first line with the names of the columns, got a time, {names[0]!r}")
+    twice = next((name for name in names if names.count(name) > 1), None)
+    if twice is not None:
+        raise InputError(f"{path.name}: expected distinct names of columns, got {twice!r} twice: rename one")
 
 
 def _times(text: pl.Series) -> tuple[pl.Series, str] | None:
@@ -106,6 +123,7 @@ def find_events(counts: Path, output: Path) -> pl.DataFrame:
         InputError: As `read_counts`; or the output cannot be written.
     """
     check_ending(output)
+    check_apart([output], [counts])
     read = read_counts(counts)
     hours = 1 if read.pace is HOURLY else 24
     rows = []

@@ -6,16 +6,18 @@ import csv
 import json
 import math
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import polars as pl
 
 from trendloom.errors import InputError
 from trendloom.forecast import Backtest, Forecasts, Panel, Signal, Table, align, backtest, forecast, page, read_panel
-from trendloom.pipeline.output import plain, whole
+from trendloom.pipeline.output import check_apart, check_ending, no_formula, plain, whole, write_table
 
-__all__ = ["backtest_file", "forecast_file", "load_panel", "load_signals", "report_path", "write_long", "write_wide"]
+__all__ = ["backtest_file", "forecast_file", "load_panel", "load_signals", "report_path"]
 
 
 def load_panel(path: Path) -> Panel:
@@ -35,8 +37,10 @@ def load_panel(path: Path) -> Panel:
                     lines.append(reader.line_num)
     except FileNotFoundError as exc:
         raise InputError(f"expected a CSV file of series at {path}, found none") from exc
-    except (OSError, UnicodeDecodeError, csv.Error) as exc:
-        raise InputError(f"{path.name} cannot be read as CSV in UTF-8 ({exc})") from exc
+    except UnicodeDecodeError as exc:
+        raise InputError(f"{path.name} is not in UTF-8: save it as CSV in UTF-8") from exc
+    except (OSError, csv.Error) as exc:
+        raise InputError(f"{path} cannot be read as CSV ({getattr(exc, 'strerror', None) or exc})") from exc
     try:
         return read_panel(Table(header=header, rows=rows, lines=lines))
     except InputError as exc:
@@ -82,17 +86,16 @@ def forecast_file(
     Without quantiles OUT has the form of the input, each value a median; with them a row per series, date and quantile.
 
     Raises:
-        InputError: A file cannot be read, or the output cannot be written.
+        InputError: A file cannot be read, or the output cannot be written or is one of those files.
         ConfigError: The horizon or a quantile is out of range.
     """
+    check_ending(output)
+    check_apart((output, report_path(output)), (series, *signals))
     panel = load_panel(series)
     leads, missed = load_signals(signals, panel, horizon)
     found = forecast(panel, horizon, signals=leads, quantiles=tuple(quantiles), seed=seed, explained=explain)
     try:
-        if quantiles:
-            write_long(found, panel, output)
-        else:
-            write_wide(found, panel, output)
+        _write(found, panel, output)
         report = report_of(found, panel, missed=missed, explain=explain)
         with whole(report_path(output)) as part:
             part.write_text(json.dumps(report, indent=1, allow_nan=False) + "\n", encoding="utf-8")
@@ -118,9 +121,13 @@ def backtest_file(
         InputError: A file cannot be read, or the picture cannot be written.
         NotEnoughData: The history is too short.
     """
+    if picture is not None:
+        check_ending(picture, (".html",), option="--picture")
+        check_apart((picture,), (series, *signals), option="--picture")
     panel = load_panel(series)
-    leads, _ = load_signals(signals, panel, horizon)
+    leads, missed = load_signals(signals, panel, horizon)
     found = backtest(panel, horizon, origins=origins, signals=leads, seed=seed, clock=time.process_time)
+    found = replace(found, treated={**found.treated, **missed})
     if picture is not None:
         try:
             with whole(picture) as part:
@@ -132,34 +139,52 @@ def backtest_file(
     return found
 
 
+def _write(found: Forecasts, panel: Panel, output: Path) -> None:
+    """Writes the forecast, wide or by quantile, in the form that the output's ending says."""
+    if output.suffix.lower() == ".csv":
+        with whole(output) as part, part.open("w", encoding="utf-8", newline="") as file:
+            writer = csv.writer(file, lineterminator="\n")
+            writer.writerows(_long(found, panel) if found.levels else _wide(found, panel))
+    else:
+        write_table(_frame(found, panel).lazy(), output)
+
+
 def _cell(value: float) -> str:
     return "" if math.isnan(value) else f"{value:.9g}"
 
 
-def _written(found: Forecasts, panel: Panel) -> list[str]:
-    """Returns the coming dates in the way that the series' file writes dates."""
-    return [day.strftime(panel.date_format) for day in found.dates.tolist()]
+def _wide(found: Forecasts, panel: Panel) -> Iterator[list[str]]:
+    """Yields header and columns of the input, a row per coming date, each value the median; no forecast is an empty cell."""
+    yield [no_formula(name) for name in (panel.date_name, *panel.names)]
+    for day, row in zip(panel.written(found.dates), found.point.tolist(), strict=True):
+        yield [day, *map(_cell, row)]
 
 
-def write_wide(found: Forecasts, panel: Panel, output: Path) -> None:
-    """Writes header and columns of the input, a row per coming date, each value the median; no forecast is an empty cell."""
-    with whole(output) as part, part.open("w", encoding="utf-8", newline="") as file:
-        writer = csv.writer(file, lineterminator="\n")
-        writer.writerow([panel.date_name, *panel.names])
-        for day, row in zip(_written(found, panel), found.point.tolist(), strict=True):
-            writer.writerow([day, *map(_cell, row)])
+def _long(found: Forecasts, panel: Panel) -> Iterator[list[str]]:
+    """Yields a row per series, date and quantile; series without a forecast have rows with an empty value."""
+    yield ["series", "date", "quantile", "value"]
+    days = panel.written(found.dates)
+    for i, name in enumerate(map(no_formula, panel.names)):
+        for h, day in enumerate(days):
+            for q, level in enumerate(found.levels):
+                yield [name, day, f"{level:g}", _cell(float(found.quantiles[q, h, i]))]
 
 
-def write_long(found: Forecasts, panel: Panel, output: Path) -> None:
-    """Writes a row per series, date and quantile; series without a forecast have rows with an empty value."""
-    days = _written(found, panel)
-    with whole(output) as part, part.open("w", encoding="utf-8", newline="") as file:
-        writer = csv.writer(file, lineterminator="\n")
-        writer.writerow(["series", "date", "quantile", "value"])
-        for i, name in enumerate(panel.names):
-            for h, day in enumerate(days):
-                for q, level in enumerate(found.levels):
-                    writer.writerow([name, day, f"{level:g}", _cell(float(found.quantiles[q, h, i]))])
+def _frame(found: Forecasts, panel: Panel) -> pl.DataFrame:
+    """Returns the same as a table with dates, and null where there is no forecast."""
+    days = pl.Series(found.dates.astype("datetime64[D]"))
+    if not found.levels:
+        columns = {panel.date_name: days} | dict(zip(panel.names, found.point.T, strict=True))
+        return pl.DataFrame(columns).with_columns(pl.col(pl.Float64).fill_nan(None))
+    levels, horizon, series = found.quantiles.shape
+    return pl.DataFrame(
+        {
+            "series": np.repeat(np.array(panel.names, dtype=object), horizon * levels).tolist(),
+            "date": pl.concat([days.gather(np.repeat(np.arange(horizon), levels))] * series),
+            "quantile": np.tile(found.levels, horizon * series),
+            "value": found.quantiles.transpose(2, 1, 0).ravel(),
+        }
+    ).with_columns(pl.col("value").fill_nan(None))
 
 
 def report_of(

@@ -19,9 +19,10 @@ from trendloom.errors import ArtifactError, InputError, NotEnoughData, StoreErro
 from trendloom.pipeline.output import whole
 from trendloom.pipeline.publishing import publish
 from trendloom.pipeline.study import judged_beside, tags_of_garments
+from trendloom.sources import separator_of
 from trendloom.store import Workspace
 
-__all__ = ["COLUMNS", "Materials", "catalogue_stamp", "materials", "take_catalogue"]
+__all__ = ["COLUMNS", "Materials", "Taken", "catalogue_stamp", "materials", "take_catalogue"]
 
 _GROUP = "fabric"
 _CATALOGUE = "catalogue.parquet"
@@ -51,33 +52,39 @@ class Materials:
     windows: pl.DataFrame
 
 
-def take_catalogue(home: Workspace, path: Path) -> int:
+@dataclass(frozen=True, kw_only=True)
+class Taken:
+    """What a catalogue brought.
+
+    Attributes:
+        posts: Posts that it names a material of.
+        rows: Its rows.
+        strangers: Rows that name no post of the workspace.
+        silent: Rows whose composition names no known material.
+    """
+
+    posts: int
+    rows: int
+    strangers: int
+    silent: int
+
+
+def take_catalogue(home: Workspace, path: Path) -> Taken:
     """Returns how many posts or photos a catalogue names a material of, and keeps that in the workspace.
 
-    A CSV file with a column `post_id` or `image` and one of `material`, `composition`, `fabric`, `fibre`. The caller holds
-    the workspace's lock. A new catalogue takes the place of the last.
+    A CSV file with a column `post_id` or `image` and one of `material`, `composition`, `fabric`, `fibre`; cells are separated
+    by commas, semicolons or tabs. The caller holds the workspace's lock. A new catalogue takes the place of the last.
 
     Raises:
         InputError: The file cannot be read, has no such columns, or names no post of the workspace.
     """
-    try:
-        with path.open(encoding="utf-8-sig", newline="") as file:
-            reader = csv.DictReader(file)
-            rows = list(reader)
-    except (OSError, UnicodeDecodeError, csv.Error) as exc:
-        raise InputError(f"{path.name} cannot be read as CSV in UTF-8 ({exc})") from exc
-    names = {name.strip().lower(): name for name in reader.fieldnames or [] if name}
-    key = next((names[c] for c in ("post_id", "image") if c in names), None)
-    made = next((names[c] for c in _COMPOSITIONS if c in names), None)
-    if key is None or made is None:
-        raise InputError(
-            f"{path.name}: expected a column post_id or image and one of {', '.join(_COMPOSITIONS)}, "
-            f"got {', '.join(names) or 'no header'}"
-        )
-    said = [(row[key] or "", name) for row in rows for name in sorted(materials_in(row[made] or ""))]
-    table = pl.DataFrame(said, schema={"id": pl.String, "material": pl.String}, orient="row")
-    photos = home.scan("photos").select("post_id", id="post_id" if key == names.get("post_id") else "key").collect()
-    found = table.join(photos.unique(), on="id").select("post_id", "material").unique()
+    rows, key, made = _catalogue(path)
+    said = [((row[key] or "").strip(), materials_in(row[made] or "")) for row in rows]
+    pairs = [(post, name) for post, names in said for name in sorted(names)]
+    table = pl.DataFrame(pairs, schema={"id": pl.String, "material": pl.String}, orient="row")
+    by_post = key.strip().lower() == "post_id"
+    photos = home.scan("photos").select("post_id", id="post_id" if by_post else "key").collect().unique()
+    found = table.join(photos, on="id").select("post_id", "material").unique()
     if found.is_empty():
         raise InputError(
             f"{path.name}: none of its {len(rows):,} rows names both a material and a post of this workspace: check {key}"
@@ -87,7 +94,38 @@ def take_catalogue(home: Workspace, path: Path) -> int:
             found.write_parquet(part)
     except OSError as exc:
         raise StoreError(f"the workspace {home.root} cannot be written ({exc.strerror})") from exc
-    return found["post_id"].n_unique()
+    there = set(photos["id"])
+    return Taken(
+        posts=found["post_id"].n_unique(),
+        rows=len(rows),
+        strangers=sum(post not in there for post, _ in said),
+        silent=sum(not names for _, names in said),
+    )
+
+
+def _catalogue(path: Path) -> tuple[list[dict[str, str]], str, str]:
+    """Returns a catalogue's rows, and its columns of what is named and of what that is made of."""
+    try:
+        with path.open(encoding="utf-8-sig", newline="") as file:
+            separator = separator_of(file.readline())
+            file.seek(0)
+            reader = csv.DictReader(file, delimiter=separator)
+            rows = list(reader)
+    except FileNotFoundError as exc:
+        raise InputError(f"expected a CSV file of compositions at {path}, found none") from exc
+    except UnicodeDecodeError as exc:
+        raise InputError(f"{path.name} is not in UTF-8: save it as CSV in UTF-8") from exc
+    except (OSError, csv.Error) as exc:
+        raise InputError(f"{path.name} cannot be read as CSV ({exc})") from exc
+    names = {name.strip().lower(): name for name in reader.fieldnames or [] if name}
+    key = next((names[c] for c in ("post_id", "image") if c in names), None)
+    made = next((names[c] for c in _COMPOSITIONS if c in names), None)
+    if key is None or made is None:
+        raise InputError(
+            f"{path.name}: expected a column post_id or image and one of {', '.join(_COMPOSITIONS)}, "
+            f"got {', '.join(names) or 'no header'}"
+        )
+    return rows, key, made
 
 
 def catalogue_stamp(home: Workspace) -> int:

@@ -5,8 +5,9 @@ from __future__ import annotations
 import hashlib
 import json
 import math
+import re
 import shutil
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -14,29 +15,51 @@ import polars as pl
 
 from trendloom.errors import InputError
 
-__all__ = ["ENDINGS", "PartWriter", "check_ending", "escape_formulas", "plain", "whole", "write_table"]
+__all__ = [
+    "ENDINGS",
+    "PartWriter",
+    "check_apart",
+    "check_ending",
+    "escape_formulas",
+    "no_formula",
+    "plain",
+    "whole",
+    "write_table",
+]
 
 ENDINGS = (".parquet", ".csv", ".jsonl")
 _XLSX_ROWS = 1_048_575
+_FORMULA = r"^[=+\-@\t\r]"
 
 
-def check_ending(path: Path, allowed: Iterable[str] = ENDINGS) -> None:
+def check_ending(path: Path, allowed: Iterable[str] = ENDINGS, *, option: str = "--output") -> None:
     """Raises InputError unless `path` can be written and ends in one of `allowed`."""
     endings = tuple(allowed)
     if path.suffix.lower() not in endings:
-        raise InputError(f"--output: expected a file ending in {', '.join(endings)}, got {path.name!r}")
+        raise InputError(f"{option}: expected a file ending in {', '.join(endings)}, got {path.name!r}")
     if path.is_dir() or not path.absolute().parent.is_dir():
-        raise InputError(f"--output: expected a file in a folder that is there, got {path}")
+        raise InputError(f"{option}: expected a file in a folder that is there, got {path}")
+
+
+def check_apart(outputs: Iterable[Path], inputs: Sequence[Path], *, option: str = "--output") -> None:
+    """Raises InputError where an output is one of the files that are read."""
+    for path in outputs:
+        if path.exists() and any(other.exists() and path.samefile(other) for other in inputs):
+            raise InputError(f"{option}: expected another file than those that are read, got {path}: name another")
 
 
 def escape_formulas(rows: pl.LazyFrame) -> pl.LazyFrame:
     """Returns rows whose text cells a spreadsheet takes as text: a quote before a leading = + - @ tab or return."""
     texts = [name for name, kind in rows.collect_schema().items() if kind == pl.String]
     risky = [
-        pl.when(pl.col(c).str.contains(r"^[=+\-@\t\r]")).then("'" + pl.col(c)).otherwise(pl.col(c)).alias(c)
-        for c in texts
+        pl.when(pl.col(c).str.contains(_FORMULA)).then("'" + pl.col(c)).otherwise(pl.col(c)).alias(c) for c in texts
     ]
     return rows.with_columns(risky) if risky else rows
+
+
+def no_formula(text: str) -> str:
+    """Returns a text that a spreadsheet takes as text, as `escape_formulas` does."""
+    return f"'{text}" if re.match(_FORMULA, text) else text
 
 
 @contextmanager

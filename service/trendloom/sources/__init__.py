@@ -8,11 +8,21 @@ from pathlib import Path
 from trendloom.errors import InputError
 from trendloom.photos import EXTENSIONS
 from trendloom.sources.folder import MANIFEST, FolderSource, ManifestSource, PathsSource, load_file, safe_path
-from trendloom.sources.rows import FIELDS, parse_map, read_time
+from trendloom.sources.rows import FIELDS, parse_map, read_time, separator_of
 from trendloom.sources.shards import ShardSource, find_shards
 from trendloom.types import Source
 
-__all__ = ["FIELDS", "FORMATS", "load_file", "open_source", "parse_map", "read_time", "safe_path", "source_root"]
+__all__ = [
+    "FIELDS",
+    "FORMATS",
+    "load_file",
+    "open_source",
+    "parse_map",
+    "read_time",
+    "safe_path",
+    "separator_of",
+    "source_root",
+]
 
 FORMATS = ("auto", "folder", "manifest", "tar", "files")
 

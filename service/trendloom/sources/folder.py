@@ -11,7 +11,7 @@ from pathlib import Path
 
 from trendloom.errors import ImageError, InputError, ManifestError
 from trendloom.photos import EXTENSIONS, MAX_BYTES
-from trendloom.sources.rows import read_post
+from trendloom.sources.rows import read_post, separator_of
 from trendloom.types import Item, Post
 
 __all__ = ["MANIFEST", "FolderSource", "ManifestSource", "PathsSource", "find_images", "load_file", "safe_path"]
@@ -120,9 +120,7 @@ class ManifestSource:
             with self._path.open(newline="", encoding="utf-8-sig", errors="replace") as file:
                 header = file.readline()
                 file.seek(0)
-                # spreadsheets of half the world separate by semicolons
-                delimiter = max(",;\t", key=header.count)
-                yield from csv.DictReader((line.replace("\0", "") for line in file), delimiter=delimiter)
+                yield from csv.DictReader((line.replace("\0", "") for line in file), delimiter=separator_of(header))
         except (OSError, csv.Error) as exc:
             raise ManifestError(f"{self._path.name} cannot be read ({exc})") from exc
 

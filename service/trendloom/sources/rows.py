@@ -10,13 +10,18 @@ from datetime import UTC, datetime
 from trendloom.errors import ManifestError
 from trendloom.types import Counts, Post
 
-__all__ = ["FIELDS", "parse_map", "read_post", "read_time"]
+__all__ = ["FIELDS", "parse_map", "read_post", "read_time", "separator_of"]
 
 _COUNTS = ("likes", "comments", "shares", "views", "followers")
 FIELDS = ("image", "post_id", "posted_at", "author", "caption", *_COUNTS, "country", "department", "platform")
 _LONGEST_CAPTION = 5_000  # characters
 # Handles and addresses in a caption name people; the words around them are what is wanted.
 _HANDLE = re.compile(r"[\w.+-]+@[\w-]+\.[\w.]+|@[\w.]+")
+
+
+def separator_of(header: str) -> str:
+    """Returns what separates the cells of a CSV file, by its first line: spreadsheets of half the world take semicolons."""
+    return max(",;\t", key=header.count)
 
 
 def parse_map(pairs: list[str]) -> dict[str, str]:
