@@ -85,6 +85,11 @@ class FolderSource:
             )
 
     @property
+    def place(self) -> str:
+        """The folder."""
+        return os.path.abspath(self._root)
+
+    @property
     def total(self) -> int:
         """Number of items."""
         return len(self._names)
@@ -102,6 +107,7 @@ class ManifestSource:
     def __init__(self, manifest: Path, columns: Mapping[str, str]) -> None:
         self._path, self._root, self._columns = manifest, manifest.parent, dict(columns)
         self._image = self._columns.get("image", "image")
+        self.place = os.path.abspath(manifest)
         self.total = 0
         header: Sequence[str] = []
         for number, row in enumerate(self._rows()):
@@ -146,6 +152,7 @@ class PathsSource:
     """Files and folders given one by one; a file's key is its path as given."""
 
     def __init__(self, paths: Sequence[Path]) -> None:
+        self.place = "\n".join(os.path.abspath(path) for path in paths)
         self._parts: list[Path | FolderSource] = []
         for path in paths:
             if not path.exists():

@@ -30,6 +30,7 @@ class ShardSource:
 
     def __init__(self, shards: Sequence[Path], columns: Mapping[str, str]) -> None:
         self._shards, self._columns = list(shards), dict(columns)
+        self.place = "\n".join(os.path.abspath(shard) for shard in shards)
         self._count: int | None = None
         if not self.total:
             raise InputError(f"expected images in {', '.join(p.name for p in shards)}, found none")
