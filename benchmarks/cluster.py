@@ -54,7 +54,7 @@ def main() -> None:
         folder = Path(name)
         draw_photos(folder / "photos", args.photos, (640, 800))
         print(f"{args.photos} photos, {WORKERS} workers, ray {ray.__version__}, {platform.machine()}")
-        load = partial(_load, "fashion-lite", None, "on")
+        load = partial(_load, "fashion-lite", None, "on", "auto")
 
         def pool() -> None:
             encoder, tagger, finder = load()

@@ -5,12 +5,14 @@ import json
 import os
 import subprocess
 import sys
+from collections import Counter
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from tests.dumps import make_dump, patch
+from trendloom.artifacts import find_model, load_card
 from trendloom.cli import main
 from trendloom.store import Workspace
 
@@ -107,6 +109,37 @@ def test_an_interruption_is_told_with_the_remedy(
     monkeypatch.setattr("trendloom.sources.open_source", interrupted)
     assert call("tag", tmp_path, "--output", tmp_path / "t.csv") == 130
     assert "interrupted; run the same command again to go on" in capsys.readouterr().err
+
+
+def test_an_interruption_before_the_command_is_no_traceback(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def interrupted(_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("trendloom.cli.register", interrupted)
+    assert call("tag") == 130
+    assert capsys.readouterr().err.startswith("trendloom: interrupted")
+
+
+def test_parts_of_a_cluster_name_the_model_with_its_version(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: dict[str, object] = {}
+
+    def mapped(*_: object, **how: object) -> Counter[str]:
+        asked.update(how)
+        return Counter(ok=1)
+
+    monkeypatch.setattr("trendloom.pipeline.cluster.tag_on_cluster", mapped)
+    assert call("cluster", tmp_path, "--output", tmp_path / "o", "--garments", "off", "--workers", 3) == 0
+    assert (asked["stamp"], asked["workers"]) == (f"{load_card(find_model('fashion-lite')).identity} off", 3)
+    assert call("cluster", tmp_path, "--output", tmp_path / "o", "--model", "no-such") == 2
+    assert call("cluster", tmp_path, "--output", tmp_path / "o", "--engine", "no-such") == 2
+
+
+def test_what_could_not_start_leaves_nothing_behind(tmp_path: Path) -> None:
+    photo(tmp_path / "in")
+    assert call("tag", tmp_path / "in", "--output", tmp_path / "t.csv", "--engine", "onnxruntime-cuda-fp32") == 2
+    assert [path.name for path in tmp_path.iterdir()] == ["in"]
 
 
 def test_an_unwritable_workspace_is_one_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

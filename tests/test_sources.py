@@ -12,7 +12,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from trendloom.errors import ImageError, InputError, ManifestError
+from trendloom.photos import MAX_BYTES
 from trendloom.sources import open_source, parse_map, read_time
+from trendloom.sources.stores import Store
 from trendloom.types import Item
 
 
@@ -164,6 +166,28 @@ def test_a_pipe_among_the_files_stops_nothing(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "p.jpg")
     with pytest.raises(ImageError, match="expected a file, got"):
         items(tmp_path)["p.jpg"].load()
+
+
+class Vast(io.BytesIO):
+    """A file of an object store that says it is larger than a photo may be."""
+
+    def size(self) -> int:
+        return MAX_BYTES + 1
+
+
+class Disk:
+    """A file system of one such file."""
+
+    def open_input_file(self, _: str) -> Vast:
+        return Vast(b"rows")
+
+
+def test_the_cap_on_photos_is_none_on_tables(monkeypatch: pytest.MonkeyPatch) -> None:
+    store = Store("s3://bucket/parts")
+    monkeypatch.setattr(store, "_opened", (Disk(), "bucket/parts"))
+    with pytest.raises(ImageError, match="expected at most"):
+        store.read("a.jpg")
+    assert store.read("plan.parquet", most=None) == b"rows"
 
 
 def test_an_address_is_no_path(tmp_path: Path) -> None:
