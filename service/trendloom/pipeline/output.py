@@ -144,6 +144,8 @@ class PartWriter:
 
     def __exit__(self, *_: object) -> None:
         """Lets go of the parts; what was made safe stays."""
+        if not self._parts():
+            shutil.rmtree(self._folder, ignore_errors=True)
         self._lock.release()
 
     def _take_over(self) -> None:
