@@ -19,7 +19,7 @@ __all__: list[str] = []
 Paths = Annotated[
     list[Path],
     typer.Argument(
-        metavar="SRC...",
+        metavar="SRC",
         help="A folder, a manifest, tar shards, an image, or several files and folders.",
         show_default=False,
     ),
@@ -90,9 +90,7 @@ def tag(
 @app.command()
 def embed(
     output: Output,
-    paths: Annotated[
-        list[Path] | None, typer.Argument(metavar="[SRC...]", help="As for tag.", show_default=False)
-    ] = None,
+    paths: Annotated[list[Path] | None, typer.Argument(metavar="SRC", help="As for tag.", show_default=False)] = None,
     texts: Annotated[
         Path | None, typer.Option(help="A file of texts, one per line, instead of photos.", show_default=False)
     ] = None,
