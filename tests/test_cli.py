@@ -3,6 +3,7 @@
 import csv
 import json
 import os
+import socket
 import subprocess
 import sys
 from collections import Counter
@@ -147,6 +148,15 @@ def test_an_unwritable_workspace_is_one_line(tmp_path: Path, capsys: pytest.Capt
     (tmp_path / "file").write_text("")
     assert call("run", tmp_path / "in", "--workspace", tmp_path / "file" / "w") == 2
     assert "cannot be written" in capsys.readouterr().err
+
+
+def test_an_address_that_is_taken_is_one_line(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        assert call("serve", "--workspace", home, "--port", port) == 2
+    said = capsys.readouterr().err
+    assert said.startswith(f"trendloom: 127.0.0.1:{port} cannot be bound")
+    assert "choose another --port" in said
 
 
 def test_a_busy_workspace_is_one_line(dump: Path, home: Path, capsys: pytest.CaptureFixture[str]) -> None:
