@@ -143,6 +143,17 @@ def test_what_could_not_start_leaves_nothing_behind(tmp_path: Path) -> None:
     assert [path.name for path in tmp_path.iterdir()] == ["in"]
 
 
+def test_a_manifest_with_other_columns_is_tagged(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    photo(tmp_path / "in")
+    (tmp_path / "in" / "manifest.csv").write_text("file\na.png\n")
+    (tmp_path / "labels").write_text("red\nblue\n")
+    for command in (["tag"], ["embed"], ["classify", "--labels", tmp_path / "labels"]):
+        assert call(*command, tmp_path / "in", "--output", tmp_path / "t.jsonl") == 2
+        assert "--map image=COLUMN" in capsys.readouterr().err
+        assert call(*command, tmp_path / "in", "--output", tmp_path / "t.jsonl", "--map", "image=file") == 0
+        assert '"key":"a.png","status":"ok"' in (tmp_path / "t.jsonl").read_text()
+
+
 def test_an_unwritable_workspace_is_one_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     photo(tmp_path / "in")
     (tmp_path / "file").write_text("")

@@ -28,6 +28,12 @@ Output = Annotated[
     Path, typer.Option("--output", "-o", help="The file to write: .parquet, .csv or .jsonl.", show_default=False)
 ]
 Format = Annotated[str, typer.Option(help="auto, folder, manifest, tar or files.")]
+Map = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--map", metavar="FIELD=COLUMN", help="As for ingest: image=COLUMN of a manifest.", show_default=False
+    ),
+]
 Workers = Annotated[int | None, typer.Option(help="Worker threads; by default one per core.", show_default=False)]
 Garments = Annotated[
     str | None,
@@ -55,6 +61,7 @@ def tag(
     ] = None,
     garments: Garments = None,
     format: Format = "auto",
+    map: Map = None,
     workers: Workers = None,
     model: ModelName = None,
     engine: Engine = None,
@@ -64,12 +71,12 @@ def tag(
         from trendloom.cli.progress import bar
         from trendloom.pipeline.output import check_ending
         from trendloom.pipeline.stateless import tag_to
-        from trendloom.sources import open_source
+        from trendloom.sources import open_source, parse_map
         from trendloom.vision import registry
 
     check_ending(output)
     source, chosen = (
-        open_source(paths, format=format),
+        open_source(paths, format=format, columns=parse_map(map or [])),
         settings(workers=workers, model=model, garments=garments, engine=engine),
     )
     loaded = registry.load(chosen.model, chosen.models_dir, engine=chosen.engine)
@@ -95,6 +102,7 @@ def embed(
         Path | None, typer.Option(help="A file of texts, one per line, instead of photos.", show_default=False)
     ] = None,
     format: Format = "auto",
+    map: Map = None,
     workers: Workers = None,
     model: ModelName = None,
     engine: Engine = None,
@@ -103,7 +111,7 @@ def embed(
     from trendloom.cli.progress import bar
     from trendloom.pipeline.output import check_ending
     from trendloom.pipeline.stateless import embed_texts_to, embed_to
-    from trendloom.sources import open_source
+    from trendloom.sources import open_source, parse_map
     from trendloom.vision import registry
 
     check_ending(output)
@@ -116,7 +124,7 @@ def embed(
         if texts is not None:
             counts = embed_texts_to(texts, encoder, output, progress=progress)
         else:
-            source = open_source(paths or [], format=format)
+            source = open_source(paths or [], format=format, columns=parse_map(map or []))
             counts = embed_to(source, encoder, output, workers=chosen.threads, progress=progress)
     finish(counts, output, what="lines" if texts is not None else "images")
 
@@ -130,6 +138,7 @@ def classify(
         bool, typer.Option("--multi-label", help="Each label on its own, instead of one that fits best.")
     ] = False,
     format: Format = "auto",
+    map: Map = None,
     workers: Workers = None,
     model: ModelName = None,
     engine: Engine = None,
@@ -139,7 +148,7 @@ def classify(
     from trendloom.cli.show import err
     from trendloom.pipeline.output import check_ending
     from trendloom.pipeline.stateless import classify_to, read_labels
-    from trendloom.sources import open_source
+    from trendloom.sources import open_source, parse_map
     from trendloom.vision import registry
     from trendloom.vision.labels import split_labels
 
@@ -150,7 +159,7 @@ def classify(
         err.print(f"trendloom: {reason}", highlight=False, markup=False)
     if not names:
         raise InputError(f"{labels.name}: expected at least one label that can be used, all {len(refused)} are refused")
-    source = open_source(paths, format=format)
+    source = open_source(paths, format=format, columns=parse_map(map or []))
     loaded = registry.load(chosen.model, chosen.models_dir, engine=chosen.engine)
     score = loaded.classifier(names, multi_label=multi_label)
     job = "multi" if multi_label else "single"

@@ -110,7 +110,7 @@ class ManifestSource:
     def __init__(self, manifest: Path, columns: Mapping[str, str]) -> None:
         self._path, self._root, self._columns = manifest, manifest.parent, dict(columns)
         self._image = self._columns.get("image", "image")
-        self.place = os.path.abspath(manifest)
+        self.place = f"{os.path.abspath(manifest)}\n{self._image}"
         self.total = 0
         header: Sequence[str] = []
         for number, row in enumerate(self._rows()):
