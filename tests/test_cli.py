@@ -170,6 +170,18 @@ def test_an_address_that_is_taken_is_one_line(home: Path, capsys: pytest.Capture
     assert "choose another --port" in said
 
 
+@pytest.mark.parametrize("engine", ["no-such", "onnxruntime-cuda-fp32"])
+def test_an_engine_that_cannot_be_is_told_before_anybody_calls(
+    engine: str, home: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("TRENDLOOM_ENGINE", engine)
+    with socket.create_server(("127.0.0.1", 0)) as taken:  # else a service that does start would run on
+        assert call("serve", "--workspace", home, "--port", taken.getsockname()[1]) == 2
+    said = capsys.readouterr().err
+    assert engine in said
+    assert "expected" in said
+
+
 def test_a_busy_workspace_is_one_line(dump: Path, home: Path, capsys: pytest.CaptureFixture[str]) -> None:
     with Workspace.open(home).writing():
         assert call("run", dump, "--workspace", home) == 2

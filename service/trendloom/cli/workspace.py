@@ -357,10 +357,17 @@ def serve(
     import uvicorn
 
     from trendloom.cli.show import err
+    from trendloom.store import Workspace
+    from trendloom.vision import registry
+    from trendloom.vision.engines import AUTO
     from trendloom.web.app import create_app
 
     chosen = settings(host=host, port=port, k=k)
-    site = create_app(views_of(workspace, chosen, k=chosen.k), chosen)
+    views = views_of(workspace, chosen, k=chosen.k)
+    if chosen.engine != AUTO:  # what was asked for is tried before anybody calls
+        identity = Workspace.open(workspace).meta.model
+        _ = registry.load_of(identity, chosen.models_dir, engine=chosen.engine).engine
+    site = create_app(views, chosen)
     config = uvicorn.Config(
         site,
         host=chosen.host,
