@@ -9,13 +9,18 @@ from __future__ import annotations
 import argparse
 import os
 import platform
+import sys
 import tempfile
 import time
 from functools import partial
 from pathlib import Path
 
 import polars as pl
-import ray
+
+try:
+    import ray
+except ImportError:
+    sys.exit("benchmarks.cluster needs an extra: pip install 'trendloom[ray]'")
 
 from benchmarks.serving import TICK, draw_photos
 from trendloom.cli.cluster import _load
@@ -54,7 +59,7 @@ def main() -> None:
         folder = Path(name)
         draw_photos(folder / "photos", args.photos, (640, 800))
         print(f"{args.photos} photos, {WORKERS} workers, ray {ray.__version__}, {platform.machine()}")
-        load = partial(_load, "fashion-lite", None, "on")
+        load = partial(_load, "fashion-lite", None, "on", "auto")
 
         def pool() -> None:
             encoder, tagger, finder = load()

@@ -201,6 +201,8 @@ def chunks(paths: list[Path], size: int) -> Iterator[list[Path]]:
 
 
 def main() -> None:
+    if len(sys.argv) < 3 or sys.argv[1] not in {*RIVALS, "write"}:
+        sys.exit(__doc__)
     name, folder = sys.argv[1], Path(sys.argv[2])
     models = Path(sys.argv[3]) if len(sys.argv) > 3 else folder  # asked by those alone that take a model from disk
     if name == "write":

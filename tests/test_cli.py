@@ -3,8 +3,10 @@
 import csv
 import json
 import os
+import socket
 import subprocess
 import sys
+from collections import Counter
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +14,7 @@ import polars as pl
 import pytest
 
 from tests.dumps import make_dump, patch
+from trendloom.artifacts import find_model, load_card
 from trendloom.cli import main
 from trendloom.cli.show import sparkline, trend_table
 from trendloom.store import Workspace
@@ -127,11 +130,74 @@ def test_an_interruption_is_told_with_the_remedy(
     assert "interrupted; run the same command again to go on" in capsys.readouterr().err
 
 
+def test_an_interruption_before_the_command_is_no_traceback(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def interrupted(_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("trendloom.cli.register", interrupted)
+    assert call("tag") == 130
+    assert capsys.readouterr().err.startswith("trendloom: interrupted")
+
+
+def test_parts_of_a_cluster_name_the_model_with_its_version(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: dict[str, object] = {}
+
+    def mapped(*_: object, **how: object) -> Counter[str]:
+        asked.update(how)
+        return Counter(ok=1)
+
+    monkeypatch.setattr("trendloom.pipeline.cluster.tag_on_cluster", mapped)
+    assert call("cluster", tmp_path, "--output", tmp_path / "o", "--garments", "off", "--workers", 3) == 0
+    assert (asked["stamp"], asked["workers"]) == (f"{load_card(find_model('fashion-lite')).identity} off", 3)
+    assert call("cluster", tmp_path, "--output", tmp_path / "o", "--model", "no-such") == 2
+    assert call("cluster", tmp_path, "--output", tmp_path / "o", "--engine", "no-such") == 2
+
+
+def test_what_could_not_start_leaves_nothing_behind(tmp_path: Path) -> None:
+    photo(tmp_path / "in")
+    assert call("tag", tmp_path / "in", "--output", tmp_path / "t.csv", "--engine", "onnxruntime-cuda-fp32") == 2
+    assert [path.name for path in tmp_path.iterdir()] == ["in"]
+
+
+def test_a_manifest_with_other_columns_is_tagged(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    photo(tmp_path / "in")
+    (tmp_path / "in" / "manifest.csv").write_text("file\na.png\n")
+    (tmp_path / "labels").write_text("red\nblue\n")
+    for command in (["tag"], ["embed"], ["classify", "--labels", tmp_path / "labels"]):
+        assert call(*command, tmp_path / "in", "--output", tmp_path / "t.jsonl") == 2
+        assert "--map image=COLUMN" in capsys.readouterr().err
+        assert call(*command, tmp_path / "in", "--output", tmp_path / "t.jsonl", "--map", "image=file") == 0
+        assert '"key":"a.png","status":"ok"' in (tmp_path / "t.jsonl").read_text()
+
+
 def test_an_unwritable_workspace_is_one_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     photo(tmp_path / "in")
     (tmp_path / "file").write_text("")
     assert call("run", tmp_path / "in", "--workspace", tmp_path / "file" / "w") == 2
     assert "cannot be written" in capsys.readouterr().err
+
+
+def test_an_address_that_is_taken_is_one_line(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        assert call("serve", "--workspace", home, "--port", port) == 2
+    said = capsys.readouterr().err
+    assert said.startswith(f"trendloom: 127.0.0.1:{port} cannot be bound")
+    assert "choose another --port" in said
+
+
+@pytest.mark.parametrize("engine", ["no-such", "onnxruntime-cuda-fp32"])
+def test_an_engine_that_cannot_be_is_told_before_anybody_calls(
+    engine: str, home: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("TRENDLOOM_ENGINE", engine)
+    with socket.create_server(("127.0.0.1", 0)) as taken:  # else a service that does start would run on
+        assert call("serve", "--workspace", home, "--port", taken.getsockname()[1]) == 2
+    said = capsys.readouterr().err
+    assert engine in said
+    assert "expected" in said
 
 
 def test_a_busy_workspace_is_one_line(dump: Path, home: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -114,7 +114,7 @@ def test_a_library_without_its_device_gives_way(tmp_path: Path, monkeypatch: pyt
     tiny_model(tmp_path / "tiny")
     monkeypatch.setattr(Machine, "here", classmethod(lambda cls: Machine(providers=GPU)))
     assert registry.load("tiny", tmp_path).engine == CPU
-    with pytest.raises(ArtifactError, match="expected"):
+    with pytest.raises(ArtifactError, match=r"expected an onnxruntime with CUDA.*onnxruntime-gpu"):
         _ = registry.load("tiny", tmp_path, engine="onnxruntime-cuda-fp32").engine
 
 
@@ -178,6 +178,17 @@ def test_labels_with_other_columns_are_refused(tmp_path: Path) -> None:
     table.write_text("photo,value\na,b\n", encoding="utf-8")
     with pytest.raises(InputError, match="expected the columns key, group and value, key, group is missing"):
         read_gate_labels(table)
+
+
+def test_labels_that_fit_no_photo_are_told_and_measure_nothing(tmp_path: Path) -> None:
+    tiny_model(tmp_path / "models" / "tiny")
+    photos_of(tmp_path / "photos", 3)
+    with pytest.raises(InputError, match=r"no label fits: .*the first of 1 keys is 'elsewhere\.jpg'"):
+        gate(
+            "tiny", tmp_path / "models", CPU, open_source([tmp_path / "photos"]), {"elsewhere.jpg": {"type": "dress"}},
+            machine="here", today=date(2026, 1, 2),
+        )  # fmt: skip
+    assert read_gates(load_card(tmp_path / "models" / "tiny")) == {}
 
 
 def test_the_gate_command_tells_figures_and_reasons(

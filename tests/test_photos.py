@@ -2,6 +2,9 @@
 
 import contextlib
 import io
+import subprocess
+import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -41,6 +44,20 @@ def near(found: tuple[int, ...], wanted: tuple[int, int, int], within: int = 12)
 @pytest.mark.parametrize("kind", ["PNG", "JPEG", "WEBP", "GIF", "BMP", "TIFF", "AVIF"])
 def test_formats_are_read(kind: str) -> None:
     assert near(corner(encoded(picture(), kind)), (255, 0, 0), within=40)
+
+
+@pytest.mark.parametrize("brand", [b"mif1", b"msf1"])
+def test_avif_under_a_general_name_is_no_heic(brand: bytes) -> None:
+    data = encoded(picture(), "AVIF", quality=95)
+    assert near(corner(data[:8] + brand + data[12:]), (255, 0, 0), 40)
+
+
+def test_damaged_exif_costs_neither_the_photo_nor_a_line(tmp_path: Path) -> None:
+    path = tmp_path / "a.jpg"
+    picture().save(path, exif=b"Exif\0\0II*\0\x08\0\0\0\x01\0\x12\x01\3\0\xff\xff\xff\x7f\6\0\0\0\0\0\0\0")
+    code = f"from trendloom.photos import decode; print(decode(open({str(path)!r}, 'rb').read(), target=64).width)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert (done.stdout.strip(), done.stderr) == ("60", "")
 
 
 def test_cmyk_is_read() -> None:
@@ -95,6 +112,8 @@ def test_large_pngs_are_kept_small_in_memory() -> None:
         (encoded(picture(), "JPEG")[:400], "truncated"),
         (encoded(picture(300, 300), "PNG")[:200], "truncated"),
         (b"\xff\xd8\xff" + bytes(90), "unreadable"),
+        (encoded(picture(), "AVIF")[:200], "unreadable"),
+        (b"RIFF\x24\x00\x00\x00WAVEfmt " + bytes(90), "unsupported"),
         (b"x" * (MAX_BYTES + 1), "too_large"),
     ],
 )

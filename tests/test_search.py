@@ -100,7 +100,13 @@ def test_filters_of_words() -> None:
     asked = parse_filters(since="2025-01-01", until="", segment=["country=FR"], tags=["colour = red", "a=b=c"])
     assert asked.since == date(2025, 1, 1)
     assert asked.tags == (("a", "b=c"), ("colour", "red"))
-    for wrong in ({"since": "yesterday"}, {"until": "2025-13-01"}, {"segment": ["age=20"]}, {"tags": ["red"]}):
+    for wrong in (
+        {"since": "2025-01-02", "until": "2025-01-02"},
+        {"since": "yesterday"},
+        {"until": "2025-13-01"},
+        {"segment": ["age=20"]},
+        {"tags": ["red"]},
+    ):
         with pytest.raises(InputError, match=next(iter(wrong)).removesuffix("s")):
             parse_filters(**wrong)
 

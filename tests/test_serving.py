@@ -28,6 +28,10 @@ class Some:
         self._given = given
 
     @property
+    def place(self) -> str:
+        return "given"
+
+    @property
     def total(self) -> int:
         return len(self._given)
 

@@ -2,6 +2,7 @@
 
 import io
 import json
+import os
 import tarfile
 from datetime import UTC, datetime
 from pathlib import Path
@@ -11,7 +12,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from trendloom.errors import ImageError, InputError, ManifestError
+from trendloom.photos import MAX_BYTES
 from trendloom.sources import open_source, parse_map, read_time
+from trendloom.sources.stores import Store
 from trendloom.types import Item
 
 
@@ -127,6 +130,69 @@ def test_tar_shards_pair_photos_with_json(tmp_path: Path) -> None:
         with pytest.raises(ImageError) as caught:
             found[key].load()
         assert caught.value.status == "refused"
+
+
+def test_no_photo_of_many_shards_is_lost_to_another_of_its_name(tmp_path: Path) -> None:
+    for folder in "abc":  # as img2dataset numbers photos and shards, from nought in every run
+        (tmp_path / folder).mkdir()
+        tar(tmp_path / folder / "00000.tar", {"000.jpg": folder.encode(), "000.png": b"P", "001.jpg": b"x"})
+    for paths in ([tmp_path / f for f in "abc"], [tmp_path / f / "00000.tar" for f in "abc"]):
+        source = open_source(paths)
+        found = {item.key: item.load() for item in source.items()}
+        assert len(found) == source.total == 9
+        assert [found[key] for key in ("000", "00000/000", "001", "00000/000~2")] == [b"a", b"P", b"x", b"b"]
+
+
+def test_a_folder_of_both_images_and_shards_says_so(tmp_path: Path) -> None:
+    tar(tmp_path / "s.TAR", {"a.jpg": b"A"})
+    assert list(items(tmp_path)) == ["a"]
+    (tmp_path / "b.jpg").write_bytes(b"B")
+    with pytest.raises(InputError, match="found both"):
+        open_source([tmp_path])
+    assert list(items(tmp_path, format="folder")) == ["b.jpg"]
+    assert list(items(tmp_path, format="tar")) == ["a"]
+
+
+def test_names_of_other_bytes_stay_apart(tmp_path: Path) -> None:
+    for name in (b"\xfe.jpg", b"\xff.jpg"):
+        Path(os.fsdecode(os.fsencode(tmp_path) + b"/" + name)).write_bytes(name)
+    assert {key: item.load() for key, item in items(tmp_path).items()} == {
+        "\\xfe.jpg": b"\xfe.jpg",
+        "\\xff.jpg": b"\xff.jpg",
+    }
+
+
+def test_a_pipe_among_the_files_stops_nothing(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "p.jpg")
+    with pytest.raises(ImageError, match="expected a file, got"):
+        items(tmp_path)["p.jpg"].load()
+
+
+class Vast(io.BytesIO):
+    """A file of an object store that says it is larger than a photo may be."""
+
+    def size(self) -> int:
+        return MAX_BYTES + 1
+
+
+class Disk:
+    """A file system of one such file."""
+
+    def open_input_file(self, _: str) -> Vast:
+        return Vast(b"rows")
+
+
+def test_the_cap_on_photos_is_none_on_tables(monkeypatch: pytest.MonkeyPatch) -> None:
+    store = Store("s3://bucket/parts")
+    monkeypatch.setattr(store, "_opened", (Disk(), "bucket/parts"))
+    with pytest.raises(ImageError, match="expected at most"):
+        store.read("a.jpg")
+    assert store.read("plan.parquet", most=None) == b"rows"
+
+
+def test_an_address_is_no_path(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="trendloom cluster"):
+        open_source([Path("s3://bucket/photos")])
 
 
 def test_a_tar_that_is_cut_keeps_what_came_before(tmp_path: Path) -> None:

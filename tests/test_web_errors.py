@@ -44,7 +44,7 @@ def test_a_declared_length_over_the_cap_is_refused_before_a_byte_is_read(api: Te
 
 def test_a_body_without_a_length_is_counted_while_it_comes_in() -> None:
     app = create_app(FakeViews(), Settings(max_body_mb=1))
-    asked, sent = 0, []
+    asked, at_answer, sent = 0, 0, []
 
     async def receive() -> Message:
         nonlocal asked
@@ -52,6 +52,8 @@ def test_a_body_without_a_length_is_counted_while_it_comes_in() -> None:
         return {"type": "http.request", "body": b"x" * 2**16, "more_body": True}
 
     async def send(message: Message) -> None:
+        nonlocal at_answer
+        at_answer = at_answer or asked
         sent.append(message)
 
     headers = [(b"host", b"localhost"), (b"content-type", b"image/jpeg"), (b"transfer-encoding", b"chunked")]
@@ -62,8 +64,10 @@ def test_a_body_without_a_length_is_counted_while_it_comes_in() -> None:
     }  # fmt: skip
     anyio.run(app, scope, receive, send)
     assert sent[0]["status"] == 413
-    assert asked == 17  # sixteen pieces fill the cap, the next one is over it
+    assert at_answer == 17  # sixteen pieces fill the cap, the next one is over it
     assert json.loads(sent[1]["body"])["status"] == 413
+    assert asked == 34  # as much again is dropped before the connection ends: closed at once, it would lose the answer
+    assert [message.get("more_body", False) for message in sent[1:]] == [True, False]
 
 
 # ---- errors and headers

@@ -158,6 +158,10 @@ class Source(Protocol):
     """Where photos come from."""
 
     @property
+    def place(self) -> str:
+        """What was opened, as absolute paths: tells a source from another whose photos have the same keys."""
+
+    @property
     def total(self) -> int:
         """Number of items that `items` yields."""
 

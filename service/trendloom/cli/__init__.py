@@ -56,9 +56,9 @@ def main(arguments: list[str] | None = None) -> None:
 
 
 def _run(arguments: list[str] | None) -> int:
-    with importing():
-        register(sys.argv[1:] if arguments is None else arguments)
     try:
+        with importing():
+            register(sys.argv[1:] if arguments is None else arguments)
         code = app(args=arguments, standalone_mode=False)
     except TrendloomError as reason:
         print(f"trendloom: {reason}", file=sys.stderr)

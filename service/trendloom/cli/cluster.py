@@ -15,11 +15,11 @@ if TYPE_CHECKING:
 __all__: list[str] = []
 
 
-def _load(model: str, models_dir: Path | None, garments: str) -> Eyes:
+def _load(model: str, models_dir: Path | None, garments: str, engine: str) -> Eyes:
     """Returns what a worker of the cluster looks with."""
     from trendloom.vision import registry
 
-    loaded = registry.load(model, models_dir)
+    loaded = registry.load(model, models_dir, engine=engine)
     return loaded.encoder, loaded.tagger, loaded.finder if garments == "on" else None
 
 
@@ -40,23 +40,30 @@ def cluster(
     ] = None,
     model: Annotated[str | None, typer.Option(help="A model that is installed.", show_default=False)] = None,
     garments: Annotated[str | None, typer.Option(help="on or off, as for tag.", show_default=False)] = None,
+    engine: Annotated[
+        str | None, typer.Option(help="What the image tower runs on, as for tag.", show_default=False)
+    ] = None,
 ) -> None:
     """Tags photos of an object store on a Ray cluster: the rows of `tag`, in parts. On one machine `tag` is faster."""
     from functools import partial
 
     from trendloom.cli.progress import bar
     from trendloom.pipeline.cluster import tag_on_cluster
+    from trendloom.vision import registry
 
-    chosen = settings(model=model, garments=garments)
-    load = partial(_load, chosen.model, chosen.models_dir, chosen.garments)
+    chosen = settings(workers=workers, model=model, garments=garments, engine=engine)
+    identity = registry.load(
+        chosen.model, chosen.models_dir, engine=chosen.engine
+    ).identity  # what is wrong is said here
+    load = partial(_load, chosen.model, chosen.models_dir, chosen.garments, chosen.engine)
     with bar("tagging") as progress:
         counts = tag_on_cluster(
             src,
             output,
             load,
-            stamp=f"{chosen.model} {chosen.garments}",
+            stamp=f"{identity} {chosen.garments}",
             address=address,
-            workers=workers,
+            workers=chosen.workers or None,
             progress=progress,
         )
     finish(counts)

@@ -20,7 +20,7 @@ app.add_typer(group, name="models")
 
 Name = Annotated[str, typer.Argument(metavar="NAME", help="A model that is installed.", show_default=False)]
 SomeName = Annotated[
-    str | None, typer.Argument(metavar="[NAME]", help="A model that is installed; by default all.", show_default=False)
+    str | None, typer.Argument(metavar="NAME", help="A model that is installed; by default all.", show_default=False)
 ]
 
 
@@ -171,7 +171,7 @@ def remove(name: Name) -> None:
 def bench(
     name: Annotated[
         str | None,
-        typer.Argument(metavar="[NAME]", help="A model; by default the one that would run.", show_default=False),
+        typer.Argument(metavar="NAME", help="A model; by default the one that would run.", show_default=False),
     ] = None,
     threads: Annotated[int, typer.Option(help="Threads that one call of a tower may use.", min=1, max=256)] = 1,
     seconds: Annotated[float, typer.Option(help="Time for each part.", min=0.01, max=60.0)] = 1.0,
@@ -204,7 +204,7 @@ def bench(
 def measure_gate(
     name: Name,
     sources: Annotated[
-        list[Path], typer.Argument(metavar="SRC...", help="Photos of yours, a few hundred or more.", show_default=False)
+        list[Path], typer.Argument(metavar="SRC", help="Photos of yours, a few hundred or more.", show_default=False)
     ],
     engine: Annotated[str, typer.Option(help="The engine to measure, such as openvino-cpu-bf16.", show_default=False)],
     labels: Annotated[
@@ -322,7 +322,7 @@ def reembed(
     sources: Annotated[
         list[Path] | None,
         typer.Argument(
-            metavar="[SRC]...",
+            metavar="SRC",
             help="What was ingested; by default the folder that the workspace names.",
             show_default=False,
         ),

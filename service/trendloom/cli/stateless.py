@@ -19,7 +19,9 @@ __all__: list[str] = []
 Paths = Annotated[
     list[Path],
     typer.Argument(
-        help="A folder, a manifest, tar shards, an image, or several files and folders.", show_default=False
+        metavar="SRC",
+        help="A folder, a manifest, tar shards, an image, or several files and folders.",
+        show_default=False,
     ),
 ]
 Output = Annotated[
@@ -89,7 +91,7 @@ def tag(
 @app.command()
 def embed(
     output: Output,
-    paths: Annotated[list[Path] | None, typer.Argument(help="As for tag.", show_default=False)] = None,
+    paths: Annotated[list[Path] | None, typer.Argument(metavar="SRC", help="As for tag.", show_default=False)] = None,
     texts: Annotated[
         Path | None, typer.Option(help="A file of texts, one per line, instead of photos.", show_default=False)
     ] = None,

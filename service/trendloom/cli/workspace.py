@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import date
@@ -11,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from trendloom.cli.door import Map, app, finish, settings
-from trendloom.errors import InputError, NotEnoughData
+from trendloom.errors import ConfigError, InputError, NotEnoughData
 
 if TYPE_CHECKING:
     from trendloom.config import Settings
@@ -321,6 +322,22 @@ def search(
         err.print("nothing in the workspace passes these filters", highlight=False)
 
 
+def _bound(host: str, port: int) -> socket.socket:
+    """Returns a socket on an address.
+
+    Raises:
+        ConfigError: The address is taken, or none of this machine.
+    """
+    listening = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET)
+    listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listening.bind((host, port))
+    except OSError as exc:
+        listening.close()
+        raise ConfigError(f"{host}:{port} cannot be bound ({exc.strerror}): choose another --port or --host") from exc
+    return listening
+
+
 @app.command()
 def serve(
     workspace: Home,
@@ -335,10 +352,17 @@ def serve(
     import uvicorn
 
     from trendloom.cli.show import err
+    from trendloom.store import Workspace
+    from trendloom.vision import registry
+    from trendloom.vision.engines import AUTO
     from trendloom.web.app import create_app
 
     chosen = settings(host=host, port=port, k=k)
-    site = create_app(views_of(workspace, chosen, k=chosen.k), chosen)
+    views = views_of(workspace, chosen, k=chosen.k)
+    if chosen.engine != AUTO:  # what was asked for is tried before anybody calls
+        identity = Workspace.open(workspace).meta.model
+        _ = registry.load_of(identity, chosen.models_dir, engine=chosen.engine).engine
+    site = create_app(views, chosen)
     config = uvicorn.Config(
         site,
         host=chosen.host,
@@ -347,7 +371,7 @@ def serve(
         timeout_keep_alive=10,
         limit_concurrency=_CONNECTIONS,
     )
-    listening = config.bind_socket()
+    listening = _bound(chosen.host, chosen.port)
     port_found = listening.getsockname()[1]
     err.print(
         f"dashboard: http://{chosen.host}:{port_found}/  API: http://{chosen.host}:{port_found}/docs  (Ctrl-C ends)",

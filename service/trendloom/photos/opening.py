@@ -39,13 +39,15 @@ _DECODERS = {
     "AVIF": AvifImagePlugin,
 }
 _FORMATS = tuple(_DECODERS)
-_HEIC_BRANDS = (b"heic", b"heix", b"hevc", b"heim", b"heis", b"mif1", b"msf1")
+_AVIF_BRANDS = frozenset({b"avif", b"avis"})
+_HEIC_BRANDS = frozenset({b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"hevm", b"hevs", b"mif1", b"msf1"})
 EXTENSIONS = frozenset(
     {".jpg", ".jpeg", ".jfif", ".png", ".webp", ".gif", ".bmp", ".tif", ".tiff", ".avif", ".heic", ".heif"}
 )
 
-# The cap below refuses what this warning is about.
+# The cap below refuses what the first of these is about; others are of metadata (EXIF) that is damaged and not needed.
 warnings.filterwarnings("ignore", category=Image.DecompressionBombWarning)
+warnings.filterwarnings("ignore", category=UserWarning, module=r"PIL\.")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -93,6 +95,15 @@ def heic_available() -> bool:
     return True
 
 
+def _brands(data: bytes) -> frozenset[bytes]:
+    """Returns what a file of boxes says that it is, of AVIF and HEIC (ISO/IEC 14496-12, 4.3); none of another file."""
+    if data[4:8] != b"ftyp":
+        return frozenset()
+    box = data[: min(int.from_bytes(data[:4], "big"), 256)]
+    named = frozenset([data[8:12], *(box[start : start + 4] for start in range(16, len(box), 4))])
+    return named & (_AVIF_BRANDS | _HEIC_BRANDS)
+
+
 def open_image(data: bytes) -> Image.Image:
     """Returns the lazily opened image, its size checked before a pixel is decoded.
 
@@ -103,15 +114,15 @@ def open_image(data: bytes) -> Image.Image:
         raise ImageError("empty", "expected an image, got zero bytes")
     if len(data) > MAX_BYTES:
         raise ImageError("too_large", f"expected at most {MAX_BYTES:,} bytes, got {len(data):,}")
-    formats = list(_FORMATS)
-    if data[4:8] == b"ftyp" and data[8:12] in _HEIC_BRANDS:
+    formats, brands = list(_FORMATS), _brands(data)
+    if brands & _HEIC_BRANDS and not brands & _AVIF_BRANDS:
         if not heic_available():
             raise ImageError("unsupported", "HEIC needs a plug-in: pip install 'trendloom[heic]'")
         formats = ["HEIF"]
     try:
         image = Image.open(io.BytesIO(data), formats=formats)
     except UnidentifiedImageError as exc:
-        if data.startswith((b"\xff\xd8\xff", b"\x89PNG", b"RIFF")) or (formats == ["HEIF"]):
+        if data.startswith((b"\xff\xd8\xff", b"\x89PNG")) or data[8:12] == b"WEBP" or brands:
             raise ImageError("unreadable", "the file begins like an image, but its header is broken") from exc
         raise ImageError("unsupported", f"expected an image ({', '.join(_FORMATS)}), got something else") from exc
     except (Image.DecompressionBombError, Image.DecompressionBombWarning) as exc:

@@ -112,7 +112,7 @@ def _checked(parts: Store, keys: list[str], job: int, stamp: str) -> set[str]:
     plan.write_parquet(written)
     there = set(parts.names())
     if "plan.parquet" in there:
-        if not pl.read_parquet(parts.read("plan.parquet")).equals(plan):
+        if not pl.read_parquet(parts.read("plan.parquet", most=None)).equals(plan):
             raise InputError(f"{parts.address} has parts of other photos, or of another model: name another place")
     else:
         parts.write("plan.parquet", written.getvalue())

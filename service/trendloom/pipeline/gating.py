@@ -53,7 +53,7 @@ def gate(
     """Measures an engine on a source's photos, writes the gate beside the model's card, and returns it.
 
     Raises:
-        InputError: No photo can be read.
+        InputError: No photo can be read, or no label is of one of them.
         ArtifactError: The model or the engine cannot be used, or the gate cannot be written.
     """
     folder = find_model(name, models_dir)
@@ -69,5 +69,10 @@ def gate(
             yield pixels, labels.get(item.key, {})
 
     found = measure(folder, taxonomy_path(models_dir), engine, photos(), machine=machine, made=today.isoformat())
+    if labels and not found.labels:
+        raise InputError(
+            "no label fits: expected keys as `trendloom tag` gives them, and groups and values of the taxonomy; "
+            f"the first of {len(labels):,} keys is {next(iter(labels))!r}"
+        )
     write_gate(card, found)
     return found

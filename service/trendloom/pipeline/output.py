@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import polars as pl
+from filelock import FileLock, Timeout
 
 from trendloom.errors import InputError
 
@@ -30,6 +31,7 @@ __all__ = [
 ENDINGS = (".parquet", ".csv", ".jsonl")
 _XLSX_ROWS = 1_048_575
 _FORMULA = r"^[=+\-@\t\r]"
+_LOCK = "lock"
 
 
 def check_ending(path: Path, allowed: Iterable[str] = ENDINGS, *, option: str = "--output") -> None:
@@ -122,33 +124,74 @@ def _flat(rows: pl.LazyFrame) -> pl.LazyFrame:
 
 
 class PartWriter:
-    """Collects frames in `OUT.parts/`; `finish` joins them to OUT. A new writer for the same job goes on from the parts."""
+    """Collects frames in `OUT.parts/`; `finish` joins them to OUT. A new writer for the same job goes on from the parts.
+
+    The parts are this writer's alone from the beginning of a `with` block to its end.
+
+    Args:
+        path: The output.
+        job: What is done, and to what: parts of another job are dropped.
+        rows_per_part: Rows that wait in memory at most.
+
+    Raises:
+        InputError: The output cannot be written, another program writes it, or something else is where its parts go.
+    """
 
     def __init__(self, path: Path, job: Mapping[str, object], *, rows_per_part: int = 50_000) -> None:
         check_ending(path)
         self._path, self._limit = path, rows_per_part
         self._folder = path.with_name(path.name + ".parts")
+        self._lock, self._note = FileLock(self._folder / _LOCK), self._folder / "job"
         self._waiting: list[pl.DataFrame] = []
-        stamp = hashlib.sha256(json.dumps(job, sort_keys=True, default=str).encode()).hexdigest()
-        note = self._folder / "job"
-        if self._folder.exists() and (not note.exists() or note.read_text(encoding="utf-8") != stamp):
-            shutil.rmtree(self._folder)  # parts of another job: not ours to go on from
+        self._stamp = hashlib.sha256(json.dumps(job, sort_keys=True, default=str).encode()).hexdigest()
+        self._count = 0
+
+    def __enter__(self) -> PartWriter:
+        """Returns this writer, with the parts of its job."""
         try:
             self._folder.mkdir(exist_ok=True)
-            note.write_text(stamp, encoding="utf-8")
+            if self._others() and not self._note.exists():
+                raise InputError(
+                    f"{self._folder} is in the way of {self._path.name}: remove it, or name another --output"
+                )
+            self._lock.acquire(timeout=0)
+            self._take_over()
+        except Timeout as exc:
+            raise InputError(
+                f"{self._path} is being written by another command: wait for it to end, or name another --output"
+            ) from exc
         except OSError as exc:
-            raise InputError(f"{path} cannot be written ({exc.strerror})") from exc
+            raise InputError(f"{self._path} cannot be written ({exc.strerror})") from exc
         self._count = len(self._parts())
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Lets go of the parts; what was made safe stays."""
+        if not self._parts():
+            shutil.rmtree(self._folder, ignore_errors=True)
+        self._lock.release()
+
+    def _take_over(self) -> None:
+        """Leaves the parts of this job alone in the folder."""
+        others = self._others()
+        if others and self._note.read_text(encoding="utf-8") != self._stamp:
+            for file in sorted(others, key=lambda one: one == self._note):  # last: it says that the others are ours
+                file.unlink()
+        self._note.write_text(self._stamp, encoding="utf-8")
+
+    def _others(self) -> list[Path]:
+        return [file for file in self._folder.iterdir() if file.name != _LOCK]
 
     def _parts(self) -> list[Path]:
         return sorted(self._folder.glob("*.parquet"))
 
-    def done(self, column: str = "key") -> set[str]:
-        """Returns the keys that finished parts hold."""
+    def done(self) -> dict[str, str]:
+        """Returns the keys that finished parts hold, each with its status: `ok` where one of its rows is."""
         parts = self._parts()
         if not parts:
-            return set()
-        return set(pl.scan_parquet(parts).select(pl.col(column).unique()).collect()[column])
+            return {}
+        rows = pl.scan_parquet(parts).select("key", "status").unique().collect()
+        return dict(rows.sort(pl.col("status") == "ok").iter_rows())  # the last row of a key counts
 
     def add(self, rows: pl.DataFrame) -> None:
         """Takes the rows of whole items; they are safe once their part is full."""

@@ -92,6 +92,11 @@ class _Known:
         self._source, self._wanted = source, wanted
 
     @property
+    def place(self) -> str:
+        """What was opened."""
+        return self._source.place
+
+    @property
     def total(self) -> int:
         """Number of items of the source, those passed by included."""
         return self._source.total

@@ -71,9 +71,12 @@ def parse_filters(
         if not (sign and group.strip() and value.strip()):
             raise InputError(f"tag: expected GROUP=VALUE such as colour=red, got {tag!r}")
         pairs.append((group.strip(), value.strip()))
+    first, end = _day("since", since), _day("until", until)
+    if first and end and first >= end:
+        raise InputError(f"since: expected a day before until, got {first} and {end}")
     return Filters(
-        since=_day("since", since),
-        until=_day("until", until),
+        since=first,
+        until=end,
         segment=parse_segment(list(segment)),
         tags=tuple(sorted(set(pairs))),
     )

@@ -92,17 +92,20 @@ def _run(
     progress: Progress,
     finder: Finder | None = None,
 ) -> Counter[str]:
-    """Feeds what is seen through `rows` into the writer, each key once; returns the items by status."""
-    used = writer.done()
-    counts: Counter[str] = Counter()
-    total, known = source.total, 0
+    """Feeds what is seen through `rows` into the writer, each key once; returns all items of the output by status."""
+    done = writer.done()
+    used, counts = set(done), Counter(done.values())
+    total, passed = source.total, 0
+
+    def step() -> None:
+        nonlocal passed
+        passed += 1
+        progress(passed, total)
 
     def new() -> Iterator[Item]:
-        nonlocal known
         for item in source.items():
             if item.key in used:
-                known += 1
-                progress(known + counts.total(), total)
+                step()
             else:
                 used.add(item.key)
                 yield item
@@ -112,7 +115,7 @@ def _run(
         for seen in look(new(), encoder, tagger, workers=workers, finder=finder, colours=True, identify=False):
             counts[seen.status] += 1
             waiting.append(seen)
-            progress(known + counts.total(), total)
+            step()
             if len(waiting) >= _FRAME:
                 writer.add(rows(waiting))
                 waiting = []
@@ -139,11 +142,13 @@ def tag_to(
     `origins` names the taxonomy of groups that are not the tagger's own.
     """
     names = {"model": encoder.model, "taxonomy": tagger.taxonomy}
-    stamp = {"command": "tag", **names, "origins": dict(origins), "garments": finder is not None}
-    writer = PartWriter(output, stamp)
+    stamp = {
+        "command": "tag", "source": source.place, **names, "origins": dict(origins), "garments": finder is not None,
+    }  # fmt: skip
     rows = partial(tag_rows, encoder=encoder, taxonomy=tagger.taxonomy, origins=origins)
-    counts = _run(source, encoder, tagger, writer, rows, workers=workers, progress=progress, finder=finder)
-    writer.finish(pl.DataFrame(schema=TAG_COLUMNS))
+    with PartWriter(output, stamp) as writer:
+        counts = _run(source, encoder, tagger, writer, rows, workers=workers, progress=progress, finder=finder)
+        writer.finish(pl.DataFrame(schema=TAG_COLUMNS))
     return counts
 
 
@@ -213,19 +218,28 @@ def embed_to(source: Source, encoder: Encoder, output: Path, *, workers: int, pr
         ]
         return pl.DataFrame(found, schema=EMBED_COLUMNS)
 
-    writer = PartWriter(output, {"command": "embed", "model": encoder.model}, rows_per_part=5_000)
-    counts = _run(source, encoder, None, writer, rows, workers=workers, progress=progress)
-    writer.finish(pl.DataFrame(schema=EMBED_COLUMNS))
+    stamp = {"command": "embed", "source": source.place, "model": encoder.model}
+    with PartWriter(output, stamp, rows_per_part=5_000) as writer:
+        counts = _run(source, encoder, None, writer, rows, workers=workers, progress=progress)
+        writer.finish(pl.DataFrame(schema=EMBED_COLUMNS))
     return counts
 
 
 def embed_texts_to(lines: Path, encoder: Encoder, output: Path, *, progress: Progress) -> Counter[str]:
     """Writes a row per line, key from 0; a blank line has status `empty`; returns the lines by status."""
     texts = _lines(lines)
-    counts: Counter[str] = Counter()
-    writer = PartWriter(output, {"command": "texts", "model": encoder.model, "lines": texts}, rows_per_part=5_000)
-    start = len(writer.done())
-    for first in range(start, len(texts), _FRAME):
+    stamp = {"command": "texts", "model": encoder.model, "lines": texts}
+    with PartWriter(output, stamp, rows_per_part=5_000) as writer:
+        counts = _embed_texts(texts, encoder, writer, progress)
+        writer.finish(pl.DataFrame(schema=EMBED_COLUMNS))
+    return counts
+
+
+def _embed_texts(texts: Sequence[str], encoder: Encoder, writer: PartWriter, progress: Progress) -> Counter[str]:
+    """Feeds what no part holds into the writer; returns all texts by status."""
+    done = writer.done()
+    counts = Counter(done.values())
+    for first in range(len(done), len(texts), _FRAME):
         block = texts[first : first + _FRAME]
         vectors = iter(encoder.texts([t for t in block if t.strip()])) if any(t.strip() for t in block) else iter(())
         rows = []
@@ -242,7 +256,6 @@ def embed_texts_to(lines: Path, encoder: Encoder, output: Path, *, progress: Pro
             )
         writer.add(pl.DataFrame(rows, schema=EMBED_COLUMNS))
         progress(first + len(block), len(texts))
-    writer.finish(pl.DataFrame(schema=EMBED_COLUMNS))
     return counts
 
 
@@ -300,9 +313,9 @@ def classify_to(
         return pl.concat(frames)
 
     stamp = {
-        "command": "classify", "model": encoder.model, "labels": list(labels), "refused": list(refused), "job": job,
+        "command": "classify", "source": source.place, "model": encoder.model, "labels": list(labels), "refused": list(refused), "job": job,
     }  # fmt: skip
-    writer = PartWriter(output, stamp, rows_per_part=500_000)
-    counts = _run(source, encoder, None, writer, rows, workers=workers, progress=progress)
-    writer.finish(pl.DataFrame(schema=_CLASSIFY_COLUMNS))
+    with PartWriter(output, stamp, rows_per_part=500_000) as writer:
+        counts = _run(source, encoder, None, writer, rows, workers=workers, progress=progress)
+        writer.finish(pl.DataFrame(schema=_CLASSIFY_COLUMNS))
     return counts

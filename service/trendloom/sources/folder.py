@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import os
+import stat
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
@@ -21,8 +22,8 @@ csv.field_size_limit(min(sys.maxsize, 2**31 - 1))
 
 
 def as_key(path: str) -> str:
-    """Returns a path as a key: `/` between its parts, bytes that are not UTF-8 replaced."""
-    return path.replace(os.sep, "/").encode("utf-8", "surrogateescape").decode("utf-8", "replace")
+    """Returns a path as a key: `/` between its parts, bytes that are not UTF-8 as their hexadecimal numbers."""
+    return path.replace(os.sep, "/").encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
 
 
 def load_file(path: Path) -> bytes:
@@ -32,9 +33,11 @@ def load_file(path: Path) -> bytes:
         ImageError: It is missing, too large or cannot be read.
     """
     try:
-        size = path.stat().st_size
-        if size > MAX_BYTES:
-            raise ImageError("too_large", f"expected at most {MAX_BYTES:,} bytes, got {size:,}")
+        found = path.stat()
+        if not stat.S_ISREG(found.st_mode):  # reading a pipe would wait for ever
+            raise ImageError("unreadable", "expected a file, got a folder, a pipe or a device")
+        if found.st_size > MAX_BYTES:
+            raise ImageError("too_large", f"expected at most {MAX_BYTES:,} bytes, got {found.st_size:,}")
         return path.read_bytes()
     except (FileNotFoundError, NotADirectoryError) as exc:
         raise ImageError("missing", "there is no such file") from exc
@@ -85,6 +88,11 @@ class FolderSource:
             )
 
     @property
+    def place(self) -> str:
+        """The folder."""
+        return os.path.abspath(self._root)
+
+    @property
     def total(self) -> int:
         """Number of items."""
         return len(self._names)
@@ -102,6 +110,7 @@ class ManifestSource:
     def __init__(self, manifest: Path, columns: Mapping[str, str]) -> None:
         self._path, self._root, self._columns = manifest, manifest.parent, dict(columns)
         self._image = self._columns.get("image", "image")
+        self.place = f"{os.path.abspath(manifest)}\n{self._image}"
         self.total = 0
         header: Sequence[str] = []
         for number, row in enumerate(self._rows()):
@@ -144,6 +153,7 @@ class PathsSource:
     """Files and folders given one by one; a file's key is its path as given."""
 
     def __init__(self, paths: Sequence[Path]) -> None:
+        self.place = "\n".join(os.path.abspath(path) for path in paths)
         self._parts: list[Path | FolderSource] = []
         for path in paths:
             if not path.exists():

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import os
 import tarfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence, Set
 from functools import partial
 from pathlib import Path, PurePosixPath
 
@@ -22,7 +23,7 @@ _LONGEST_JSON = 2**20  # bytes
 
 def find_shards(root: Path) -> list[Path]:
     """Returns the tar shards directly in `root`, in order."""
-    return sorted(p for p in root.glob("*.tar") if p.is_file())
+    return sorted(p for p in root.iterdir() if p.suffix.lower() == ".tar" and p.is_file())
 
 
 class ShardSource:
@@ -30,6 +31,7 @@ class ShardSource:
 
     def __init__(self, shards: Sequence[Path], columns: Mapping[str, str]) -> None:
         self._shards, self._columns = list(shards), dict(columns)
+        self.place = "\n".join(os.path.abspath(shard) for shard in shards)
         self._count: int | None = None
         if not self.total:
             raise InputError(f"expected images in {', '.join(p.name for p in shards)}, found none")
@@ -38,22 +40,30 @@ class ShardSource:
     def total(self) -> int:
         """Number of items; the shards' headers are read once to count them."""
         if self._count is None:
-            self._count = sum(1 for _ in self.items())
+            self._count = sum(1 for shard in self._shards for _ in _pairs(shard))
         return self._count
 
     def items(self) -> Iterator[Item]:
-        """Yields every image once, shard by shard; a key that an earlier shard used gets its shard's name before it."""
+        """Yields every image once, shard by shard.
+
+        A key that was used before gets its shard's name before it, and where that was used too, a number behind it.
+        """
         used: set[str] = set()
         for shard in self._shards:
             for member, sidecar in _pairs(shard):
-                key = as_key(os.path.splitext(member.name)[0])
-                if key in used:
-                    key = f"{shard.stem}/{key}"
+                key = _unused(as_key(os.path.splitext(member.name)[0]), shard.stem, used)
                 used.add(key)
                 row = _read_json(shard, sidecar) if sidecar is not None else {}
                 yield Item(
                     key=key, post=read_post(row, self._columns, key=key), load=partial(_load_member, shard, member)
                 )
+
+
+def _unused(key: str, shard: str, used: Set[str]) -> str:
+    if key not in used:
+        return key
+    named = f"{shard}/{key}"
+    return next(one for n in itertools.count(1) if (one := named if n == 1 else f"{named}~{n}") not in used)
 
 
 def _pairs(shard: Path) -> Iterator[tuple[tarfile.TarInfo, tarfile.TarInfo | None]]:

@@ -16,7 +16,7 @@ class Store:
     """Files below an address; travels between machines as the address alone.
 
     Addresses are those of pyarrow's file systems; an S3 server of your own is
-    `s3://bucket/folder?endpoint_override=http://host:port`. Credentials are the environment's.
+    `s3://bucket/folder?scheme=http&endpoint_override=host:port`. Credentials are the environment's.
     """
 
     def __init__(self, address: str) -> None:
@@ -73,8 +73,8 @@ class Store:
         """Returns one image as a post of its own."""
         return Item(key=name, post=Post(post_id=name), load=lambda: self.read(name))
 
-    def read(self, name: str) -> bytes:
-        """Returns a file's bytes.
+    def read(self, name: str, *, most: int | None = MAX_BYTES) -> bytes:
+        """Returns a file's bytes, `most` of them at most: those of a photo, None for a table of any size.
 
         Raises:
             ImageError: It is missing, too large or cannot be read.
@@ -82,8 +82,8 @@ class Store:
         system, root = self._open()
         try:
             with system.open_input_file(f"{root}/{name}") as file:
-                if file.size() > MAX_BYTES:
-                    raise ImageError("too_large", f"expected at most {MAX_BYTES:,} bytes, got {file.size():,}")
+                if most is not None and file.size() > most:
+                    raise ImageError("too_large", f"expected at most {most:,} bytes, got {file.size():,}")
                 return bytes(file.read())
         except FileNotFoundError as exc:
             raise ImageError("missing", "there is no such file") from exc

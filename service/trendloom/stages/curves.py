@@ -163,7 +163,7 @@ def _slopes(
     windows, width = columns.shape
     exposed = (columns[:, :, None] * counts.exposure[:, None, :]).reshape(windows, -1)
     scaled = np.sqrt(counts.by_stratum) / total
-    rooted = (grown @ exposed).reshape(len(mode), width, -1) * scaled[:, None, :]
+    rooted = (grown @ exposed).reshape(len(mode), width, counts.exposure.shape[1]) * scaled[:, None, :]
     products = (columns[:, :, None] * columns[:, None, :]).reshape(windows, -1)
     hessian = (usual @ products).reshape(-1, width, width) - rooted @ rooted.transpose(0, 2, 1)
     hessian[:, np.arange(width), np.arange(width)] += 1 / prior.variance

@@ -93,6 +93,11 @@ class OnnxSession(_TowerSession):
         options.log_severity_level = _ERRORS_ONLY
         options.add_session_config_entry("session.intra_op.allow_spinning", "0")
         options.add_session_config_entry("session.inter_op.allow_spinning", "0")
+        if engine.provider not in onnxruntime.get_available_providers():
+            raise ArtifactError(
+                f"{engine.name}: expected an onnxruntime with {engine.provider}, the one that is installed has none: "
+                f"install onnxruntime-gpu in its place, or choose --engine {_CPU.name}"
+            )
         providers: list[Any] = [(engine.provider, _OPTIONS.get(engine.provider, {}))]
         if engine != _CPU:
             providers.append(_CPU.provider)  # for what the device has no kernel of

@@ -6,6 +6,7 @@ import logging
 import re
 import uuid
 from collections.abc import Collection
+from contextlib import suppress
 
 import anyio
 from starlette.datastructures import Headers, MutableHeaders
@@ -74,22 +75,27 @@ class Guard:
         head = scope["method"] == "HEAD"
         if head:  # every GET answers HEAD: the same headers, no body
             scope = {**scope, "method": "GET"}
-        started, declared = False, "transfer-encoding" not in headers
+        started, closing, declared = False, False, "transfer-encoding" not in headers
         has_body = not declared or headers.get("content-length", "0") != "0"
         body = _Body(receive, cap=self.max_body, timeout_s=self.body_timeout_s)
 
         async def send_guarded(message: Message) -> None:
-            nonlocal started
+            nonlocal started, closing
             if message["type"] == "http.response.start":
                 started = True
                 sent = MutableHeaders(scope=message)
                 for name, value in _HEADERS.items():
                     sent.setdefault(name, value)
                 sent["X-Request-ID"] = request_id
-                if has_body and not body.whole and (message["status"] in _ENDS or not declared):
+                closing = has_body and not body.whole and (message["status"] in _ENDS or not declared)
+                if closing:
                     sent["Connection"] = "close"  # else the rest would be read and dropped, without an end
             elif head and message["type"] == "http.response.body":
                 message = {**message, "body": b""}
+            if closing and message["type"] == "http.response.body" and not message.get("more_body", False):
+                await send({**message, "more_body": True})
+                await body.drop()  # closed while its client writes, a connection is reset and the answer lost
+                message = {"type": "http.response.body", "body": b""}
             await send(message)
 
         self._bodies += has_body
@@ -154,6 +160,15 @@ class _Body:
             if self._got > self._cap:
                 raise _too_large(self._cap)
         return message
+
+    async def drop(self) -> None:
+        """Reads and forgets the rest: as much as is allowed for a body, in the time that is left for it."""
+        dropped = 0
+        with suppress(Refused), anyio.CancelScope(deadline=self._until):  # another guard may stand outside
+            while not self.whole and dropped <= self._cap:
+                message = await self._receive()
+                dropped += len(message.get("body", b""))
+                self.whole = not message.get("more_body", False)  # also where the client has gone
 
 
 def _too_large(cap: int) -> Refused:
