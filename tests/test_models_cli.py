@@ -121,6 +121,18 @@ def test_verify_finds_a_flipped_byte(home: Path, capsys: pytest.CaptureFixture[s
     assert call("models", "verify", "none") == 2
 
 
+@pytest.mark.parametrize("name", ["image.onnx", "text.onnx", "tokenizer.json"])
+def test_no_file_is_used_that_is_not_the_cards(home: Path, name: str) -> None:
+    tiny_model(home / "tiny")
+    path = home / "tiny" / name
+    raw = bytearray(path.read_bytes())
+    raw[-1] ^= 1  # of the same length: the card is read all the same
+    path.write_bytes(raw)
+    encoder = load("tiny", home).encoder
+    with pytest.raises(ArtifactError, match=rf"tiny/{name}: expected SHA-256 [0-9a-f]+, got [0-9a-f]+; install"):
+        _ = encoder.images(np.zeros((1, 16, 16, 3), dtype=np.uint8)) if "image" in name else encoder.texts(["red"])
+
+
 def test_remove_takes_yours_and_never_the_shipped(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
     tiny_model(home / "tiny")
     assert call("models", "remove", "tiny") == 0
