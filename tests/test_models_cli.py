@@ -93,7 +93,12 @@ def test_show_tells_the_card(home: Path, capsys: pytest.CaptureFixture[str]) -> 
     assert call("models", "show", "tiny", "--json") == 0
     assert json.loads(capsys.readouterr().out)["name"] == "tiny"
     assert call("models", "show", "fashion-lite") == 0
-    assert "catalogue_type_top1" in capsys.readouterr().out
+    said, shipped = capsys.readouterr().out, load("fashion-lite").card
+    assert "catalogue_type_top1" in said
+    for group, scores in shipped.metrics["tags"].items():
+        (line,) = [line for line in said.splitlines() if line.startswith("tags") and f" {group}: scale" in line]
+        assert ("off, not validated" in line) == (not shipped.calibration.tags[group].validated)
+        assert ("precision" in line and f"of {scores['support']:,} " in line) == bool(scores["support"])
     assert call("models", "show", "none") == 2
     assert "installed: fashion-lite, tiny" in capsys.readouterr().err
 
