@@ -110,7 +110,10 @@ def load_of(identity: str, models_dir: Path | None = None, threads: int = 1, eng
     try:
         found = load(name, models_dir, threads, engine)
     except ArtifactError as exc:
-        raise ArtifactError(f"the workspace holds vectors of {identity}: {exc}") from exc
+        raise ArtifactError(
+            f"the workspace holds vectors of {identity}: {exc}; with that model gone, "
+            "`trendloom reembed --workspace W --model NAME` brings the workspace to another"
+        ) from exc
     if found.identity != identity:
         raise ArtifactError(
             f"the workspace holds vectors of {identity}, installed is {found.identity}, and their vectors do not compare: "
