@@ -20,6 +20,7 @@ from trendloom.artifacts import (
     remove_model,
     taxonomy_path,
     user_models_folder,
+    verified,
     verify,
 )
 from trendloom.errors import ArtifactError
@@ -120,6 +121,18 @@ def test_verify_finds_a_flipped_byte(tmp_path: Path) -> None:
     load_card(folder)  # the length is as stated
     with pytest.raises(ArtifactError, match=r"toy/image\.onnx: expected SHA-256"):
         verify(card)
+
+
+def test_a_file_is_used_with_the_weights_beside_it_and_only_if_the_card_names_it(tmp_path: Path) -> None:
+    files = {name: name.encode() for name in ("image.onnx", "image.onnx.weights", "text.onnx", "tokenizer.json")}
+    folder = write_model(tmp_path / "toy", stored=files)
+    card = load_card(folder)
+    assert verified(card, "image.onnx") == folder / "image.onnx"
+    (folder / "image.onnx.weights").write_bytes(b"image.onnx.WEIGHTS")
+    with pytest.raises(ArtifactError, match=r"toy/image\.onnx\.weights: expected SHA-256"):
+        verified(card, "image.onnx")
+    with pytest.raises(ArtifactError, match=r"expected the card to name find\.onnx"):
+        verified(card, "find.onnx")
 
 
 def test_no_card_and_no_json_are_told(tmp_path: Path) -> None:

@@ -292,7 +292,7 @@ def test_stdout_is_for_results_alone(tmp_path: Path) -> None:
     )
     assert done.returncode == 0, done.stderr
     assert done.stdout == ""
-    assert "1 images: 1 ok" in done.stderr
+    assert "1 image: 1 ok" in done.stderr
 
 
 def test_tagging_never_imports_what_it_does_not_need(tmp_path: Path) -> None:

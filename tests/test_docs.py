@@ -37,7 +37,9 @@ def test_a_command_is_registered_by_the_modules_that_are_imported_for_it() -> No
 def test_every_option_in_the_contract_exists() -> None:
     for line in README.splitlines():
         if found := re.match(r"\| `trendloom ([a-z]+)(.*?) \| ", line):
-            known = {option for parameter in COMMANDS[found[1]].params for option in parameter.opts}
+            command = COMMANDS[found[1]]
+            every = [command, *getattr(command, "commands", {}).values()]  # those of models and trends too
+            known = {option for one in every for parameter in one.params for option in parameter.opts}
             assert set(re.findall(r"--[a-z-]+", found[2])) <= known | {"--version"}, line
 
 

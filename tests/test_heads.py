@@ -263,6 +263,7 @@ def test_copies_of_a_photo_are_judged_together(stored: Path, tmp_path: Path) -> 
         ("photo,label\na,b\n", r"line 1: .*key is missing"),
         ("key,label\n", "below the header"),
         ("key,label\na,\n", r"line 2: expected a key and a label"),
+        ("key,label\na,red, with dots\n", r"line 2: expected 2 cells, got 3.*in double quotes"),
         ("key,label\na,x\n\nb\n", r"line 4: expected a key and a label"),
         ("key,label\na,x\nb,x\na,y\n", r"line 4: expected one label for 'a', got 'y' here and 'x' in line 2"),
         ("key,label\na,x\nb,X\n", r"line 3: the label 'X' is written 'x' in line 2"),
@@ -281,6 +282,8 @@ def test_labels_are_read_as_tables_come(tmp_path: Path) -> None:
         (2, "a", "été"),
         (4, "b", "été"),
     ]
+    (tmp_path / "l.csv").write_bytes(b"key,label\na,x,\n")  # as spreadsheets end lines
+    assert [(e.key, e.label) for e in read_head_labels(tmp_path / "l.csv")] == [("a", "x")]
     (tmp_path / "l.csv").write_bytes(b"key,label\n\xff,x\n")
     with pytest.raises(ManifestError, match="UTF-8"):
         read_head_labels(tmp_path / "l.csv")

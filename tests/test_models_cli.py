@@ -49,7 +49,9 @@ def test_a_workspaces_model_is_found_again_or_the_remedy_told(home: Path) -> Non
     assert load_of("tiny 1.0", home).identity == "tiny 1.0"
     with pytest.raises(ArtifactError, match=r"holds vectors of tiny 0\.9, installed is tiny 1\.0.*trendloom reembed"):
         load_of("tiny 0.9", home)
-    with pytest.raises(ArtifactError, match=r"holds vectors of gone 2: .* installed: fashion-lite, tiny"):
+    with pytest.raises(
+        ArtifactError, match=r"holds vectors of gone 2: .* installed: fashion-lite, tiny; .*trendloom reembed"
+    ):
         load_of("gone 2", home)
 
 
@@ -93,7 +95,12 @@ def test_show_tells_the_card(home: Path, capsys: pytest.CaptureFixture[str]) -> 
     assert call("models", "show", "tiny", "--json") == 0
     assert json.loads(capsys.readouterr().out)["name"] == "tiny"
     assert call("models", "show", "fashion-lite") == 0
-    assert "catalogue_type_top1" in capsys.readouterr().out
+    said, shipped = capsys.readouterr().out, load("fashion-lite").card
+    assert "catalogue_type_top1" in said
+    for group, scores in shipped.metrics["tags"].items():
+        (line,) = [line for line in said.splitlines() if line.startswith("tags") and f" {group}: scale" in line]
+        assert ("off, not validated" in line) == (not shipped.calibration.tags[group].validated)
+        assert ("precision" in line and f"of {scores['support']:,} " in line) == bool(scores["support"])
     assert call("models", "show", "none") == 2
     assert "installed: fashion-lite, tiny" in capsys.readouterr().err
 
@@ -119,6 +126,18 @@ def test_verify_finds_a_flipped_byte(home: Path, capsys: pytest.CaptureFixture[s
     assert "tiny/text.onnx: expected SHA-256" in capsys.readouterr().out
     assert call("models", "verify") == 1
     assert call("models", "verify", "none") == 2
+
+
+@pytest.mark.parametrize("name", ["image.onnx", "text.onnx", "tokenizer.json"])
+def test_no_file_is_used_that_is_not_the_cards(home: Path, name: str) -> None:
+    tiny_model(home / "tiny")
+    path = home / "tiny" / name
+    raw = bytearray(path.read_bytes())
+    raw[-1] ^= 1  # of the same length: the card is read all the same
+    path.write_bytes(raw)
+    encoder = load("tiny", home).encoder
+    with pytest.raises(ArtifactError, match=rf"tiny/{name}: expected SHA-256 [0-9a-f]+, got [0-9a-f]+; install"):
+        _ = encoder.images(np.zeros((1, 16, 16, 3), dtype=np.uint8)) if "image" in name else encoder.texts(["red"])
 
 
 def test_remove_takes_yours_and_never_the_shipped(home: Path, capsys: pytest.CaptureFixture[str]) -> None:

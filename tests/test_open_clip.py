@@ -239,9 +239,12 @@ def test_labels_calibrate(vit: Wanted, home: Path, tmp_path: Path) -> None:
         rows.append([f"{sample.key}.jpg", "dress" if sample.known["colour"] in ("red", "pink") else "shirt"])
     (tmp_path / "torn.jpg").write_bytes(b"x")
     with (tmp_path / "labels.csv").open("w", newline="") as stream:
-        csv.writer(stream).writerows([["key", "label"], *rows, ["torn.jpg", "shirt"]])
+        bad = [["torn.jpg", "shirt"], [rows[0][0], "old woman"], [rows[1][0], "red", " with dots"]]
+        csv.writer(stream).writerows([["key", "label"], *rows, *bad])
     added = add(vit, home, photos=tmp_path, labels=tmp_path / "labels.csv")
     assert any(line.startswith("labels.csv, line 40: torn.jpg: ") for line in added.skipped)
+    assert any(line.startswith("labels.csv, line 41: ") and "asks for a person" in line for line in added.skipped)
+    assert any(line.startswith("labels.csv, line 42: ") and "a comma in quotes" in line for line in added.skipped)
     card = added.card
     assert card.metrics["labels_top1"]["n"] == 38
     assert any("Tags of type are calibrated on 38" in spot for spot in card.weak_spots)

@@ -369,7 +369,11 @@ class TestChecked:
     def test_nothing_left_and_ids_twice(self) -> None:
         found = list(
             checked(
-                [sample(captions=("",)), sample(id="2", captions=("a",)), sample(id="2", place="g", captions=("b",))],
+                [
+                    sample(captions=("",), labels={"kind": ()}),
+                    sample(id="2", captions=("a",)),
+                    sample(id="2", place="g", captions=("b",)),
+                ],
                 RULES,
             )
         )
@@ -385,6 +389,16 @@ class TestChecked:
 
     def test_other_things_need_no_label(self) -> None:
         assert len(samples(list(checked([sample()], RULES, other=True)))) == 1
+
+    def test_a_field_that_no_photo_has_is_refused(self) -> None:
+        found = [sample(captions=("a",), labels={"sort": ("hat",)}), sample(id="2", labels={"sort": (), "sku": ()})]
+        with pytest.raises(
+            InputError, match=r"^shop: expected photos with kind, none of 2 has it; .* have: sku, sort\."
+        ):
+            list(checked(found, RULES, source="shop"))
+        with pytest.raises(InputError, match="expected photos with model, none of 2"):
+            list(checked(found, {"type": LabelRule(column="sort", map={})}, group="model"))
+        assert len(samples(list(checked(found, {"type": LabelRule(column="sort", map={})}, group="sku")))) == 1
 
     def test_labels_about_people_are_left_out_of_open_lists(self) -> None:
         rules = {"type": LabelRule(column="kind", map={})}

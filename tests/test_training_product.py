@@ -13,6 +13,7 @@ import sys
 import tarfile
 import warnings
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -268,7 +269,16 @@ def test_a_full_disk_leaves_no_half_cache(data: Path, tmp_path: Path, small_file
     assert not any((tmp_path / "work").iterdir())
 
 
+def told(config: Config) -> list[str]:
+    """What calibrating says."""
+    said: list[str] = []
+    calibrate(config, said.append)
+    return said
+
+
 def test_calibrate_evaluate_and_no_export_of_hashes(trained: Config) -> None:
+    short = replace(trained, outputs=replace(trained.outputs, precision=1.0))
+    assert all(("none reaches 1" in line) == ("precision 1.0 " not in line) for line in told(short))
     fitted = calibrate(trained, quiet)
     assert fitted["classify"]["softmax_scale"] > 0
     assert set(fitted["tags"]) == {"colour", "shape"}

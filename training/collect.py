@@ -101,6 +101,7 @@ def collect(config: Config, say: Callable[[str], None] = print) -> Path:
 
     Raises:
         NotEnoughData: No photo is left.
+        InputError: A source cannot be read, or has no field of the name that a label list is to be read from.
         StoreError: The disk is full; nothing is left of the attempt.
     """
     folder = cache_folder(config)
@@ -140,7 +141,7 @@ def fill(config: Config, part: Path, say: Callable[[str], None]) -> dict[str, in
     with SkipReport(part / "skipped.jsonl") as report, Columns(part, config.data.size) as columns:
         for source in config.sources:
             for sample in checked(source.adapter.read(), source.labels, longest=config.data.longest_caption, other=source.other,
-                                  group=source.group):  # fmt: skip
+                                  group=source.group, source=source.name):  # fmt: skip
                 if isinstance(sample, Skipped):
                     report.add(source.name, sample)
                     continue

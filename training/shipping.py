@@ -104,8 +104,9 @@ def calibrate(config: Config, say: Say = print) -> dict[str, Any]:
     found = {"checkpoint": digest, "photos": len(photos.rows), **found}
     write_json(config.run / "calibration.json", found)
     for name, tags in found["tags"].items():
+        short = "" if tags["precision"] >= config.outputs.precision else f": none reaches {config.outputs.precision:g}"
         say(f"{name}: scale {tags['scale']}, threshold {tags['threshold']} with precision {tags['precision']} and recall {tags['recall']} "
-            f"on {tags['photos']} tuning photos")  # fmt: skip
+            f"on {tags['photos']} tuning photos{short}")  # fmt: skip
     return found
 
 

@@ -12,6 +12,7 @@ from types import TracebackType
 from typing import IO, Any
 
 from training.adapters.samples import Found, Sample, Skipped
+from trendloom.errors import InputError
 from trendloom.vision.labels import refusal
 
 __all__ = ["LONGEST_CAPTION", "LabelRule", "SkipReport", "checked", "closed"]
@@ -52,12 +53,17 @@ def checked(
     longest: int = LONGEST_CAPTION,
     other: bool = False,
     group: str | None = None,
+    source: str = "the source",
 ) -> Iterator[Found]:
     """The photos with labels by list and captions that can be learned from, and what was left out.
 
     A photo of which nothing remains is left out, unless it shows `other` things, which needs no label.
+
+    Raises:
+        InputError: No photo has a field that a label list or the split is to be read from.
     """
     seen: dict[str, str] = {}
+    fields: set[str] = set()
     for item in found:
         if isinstance(item, Skipped):
             yield item
@@ -68,6 +74,7 @@ def checked(
             )
             continue
         seen[item.id] = item.place
+        fields.update(item.labels)
         left_out: list[Skipped] = []
         captions = tuple(c for c in map(caption_of(item, left_out, longest), item.captions) if c)
         labels = {name: values for name, rule in rules.items() if (values := values_of(item, name, rule, left_out))}
@@ -78,6 +85,10 @@ def checked(
             yield Skipped(
                 kind="photo", place=item.place, message="no caption and no label is left to learn from: left out"
             )
+    wanted = {rule.column for rule in rules.values() if not other} | ({group} if group else set())
+    if seen and (missing := sorted(wanted - fields)):
+        raise InputError(f"{source}: expected photos with {', '.join(missing)}, none of {len(seen):,} has it; fields that they have: "
+                         f"{', '.join(sorted(fields)) or 'none'}. Correct `labels` or `group` of the source")  # fmt: skip
 
 
 def caption_of(item: Sample, left_out: list[Skipped], longest: int) -> Callable[[str], str]:

@@ -1,7 +1,7 @@
 """Model folders: where they are, what their cards say, and whether their files are whole."""
 
 from trendloom.artifacts.cards import CARD, FITS, INTERPOLATIONS, MODEL_NAME, REQUIRED_FILES, load_card, write_card
-from trendloom.artifacts.files import digest, records, verify
+from trendloom.artifacts.files import digest, records, verified, verify
 from trendloom.artifacts.folders import (
     find_model,
     installed_cards,
@@ -51,6 +51,7 @@ __all__ = [
     "remove_model",
     "taxonomy_path",
     "user_models_folder",
+    "verified",
     "verify",
     "write_card",
     "write_gate",

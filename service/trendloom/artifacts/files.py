@@ -9,7 +9,7 @@ from pathlib import Path
 from trendloom.artifacts.nouns import FileRecord, ModelCard
 from trendloom.errors import ArtifactError
 
-__all__ = ["check_length", "digest", "records", "verify"]
+__all__ = ["check_length", "digest", "records", "verified", "verify"]
 
 
 def digest(path: Path) -> str:
@@ -29,12 +29,30 @@ def verify(card: ModelCard) -> None:
     Raises:
         ArtifactError: a file is missing or differs.
     """
-    for name, record in card.files.items():
-        path = card.folder / name
-        check_length(path, record)
-        if (found := digest(path)) != record.sha256:
-            place = f"{card.name}/{name}"
-            raise ArtifactError(f"{place}: expected SHA-256 {record.sha256}, got {found}; install the model again")
+    for name in card.files:
+        _check(card, name)
+
+
+def verified(card: ModelCard, name: str) -> Path:
+    """Returns the path of one of the model's files, read and compared with the card, as are weights kept beside it.
+
+    Raises:
+        ArtifactError: the card does not name it, or it is missing or differs.
+    """
+    if name not in card.files:
+        raise ArtifactError(f"{card.name}: expected the card to name {name}, it does not; install the model again")
+    for part in (name, f"{name}.weights"):
+        if part in card.files:
+            _check(card, part)
+    return card.folder / name
+
+
+def _check(card: ModelCard, name: str) -> None:
+    path, record = card.folder / name, card.files[name]
+    check_length(path, record)
+    if (found := digest(path)) != record.sha256:
+        place = f"{card.name}/{name}"
+        raise ArtifactError(f"{place}: expected SHA-256 {record.sha256}, got {found}; install the model again")
 
 
 def check_length(path: Path, record: FileRecord) -> None:

@@ -58,7 +58,8 @@ def fit_head(
     same = "" if fitted.changed else "the same labels as before: the head is unchanged, "
     err.print(f"{fitted.head.identity}: {same}{done}", highlight=False, markup=False)
     if fitted.left_out:
-        err.print(f"{len(fitted.left_out):,} labels left out:", highlight=False, markup=False)
+        plural = "label" if len(fitted.left_out) == 1 else "labels"
+        err.print(f"{len(fitted.left_out):,} {plural} left out:", highlight=False, markup=False)
         for entry, reason in fitted.left_out[:_SHOWN]:
             err.print(f"  {labels.name}, line {entry.line}: {entry.key!r} {reason}", highlight=False, markup=False)
         raise typer.Exit(1)

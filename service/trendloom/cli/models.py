@@ -62,7 +62,7 @@ def list_models() -> None:
 def show(
     name: Name, as_json: Annotated[bool, typer.Option("--json", help="The card as it is stored.")] = False
 ) -> None:
-    """Shows what a model's card says: files, preprocessing, source, parity, calibration, weak spots."""
+    """Shows what a model's card says: files, preprocessing, parity, calibration, how good, weak spots; all by --json."""
     from trendloom.artifacts import CARD, find_model, load_card
 
     folder = find_model(name, settings().models_dir)
@@ -97,10 +97,11 @@ def _facts(card: ModelCard) -> list[tuple[str, str]]:
     lines.append(
         ("classify", f"softmax scale {told.softmax_scale:g}, sigmoid {told.sigmoid_scale:g} x + {told.sigmoid_bias:g}")
     )
+    measured = card.metrics.get("tags")
     for name, tags in card.calibration.tags.items():
-        basis = "" if tags.validated else ", not validated"
-        sure = f"sure from {tags.threshold:.2f}" if tags.threshold < 1 else "never sure"
-        lines.append(("tags", f"{name}: scale {tags.scale:g}, {sure}{basis}"))
+        sure = f"sure from {tags.threshold:.2f}" if tags.validated else "off, not validated"
+        worth = _worth(measured.get(name)) if isinstance(measured, dict) else ""
+        lines.append(("tags", f"{name}: scale {tags.scale:g}, {sure}{worth}"))
     lines += [("trained on", f"{t.name}: {t.photos:,} photos, {t.terms}") for t in card.training_data]
     lines += [("figure", f"{name} {_figure(value)}") for name, value in card.metrics.items() if _figure(value)]
     lines += [("weak spot", spot) for spot in card.weak_spots]
@@ -116,6 +117,17 @@ def _figure(value: Any) -> str:
         return f"{value:g}" if isinstance(value, int | float) else ""
     low, high = value.get("low"), value.get("high")
     return f"{value['value']:.3f}" + (f" ({low:.3f}-{high:.3f})" if low is not None and high is not None else "")
+
+
+def _worth(scores: Any) -> str:
+    """Returns how good the tags of a group are on validation photos, as far as the card says; its values are in --json."""
+    if not isinstance(scores, dict) or not scores.get("support"):
+        return ""
+    told = {"precision": "precision", "recall": "recall", "calibration_error": "calibration error"}
+    figures = [
+        f"{title} {scores[name]:.3f}" for name, title in told.items() if isinstance(scores.get(name), int | float)
+    ]
+    return f"; {', '.join(figures)} of {scores['support']:,} validation labels" if figures else ""
 
 
 def _parity(parity: Any) -> list[str]:

@@ -43,7 +43,7 @@ def status_line(counts: Mapping[str, int], what: str = "images") -> str:
     """Returns counts by status in words, such as `2,474 images: 2,463 ok, 11 failed (5 unreadable, 6 truncated)`."""
     total, ok = sum(counts.values()), counts.get("ok", 0)
     failed = {name: n for name, n in counts.items() if name != "ok" and n}
-    words = f"{total:,} {what}: {ok:,} ok"
+    words = f"{total:,} {what if total != 1 else what.removesuffix('s')}: {ok:,} ok"
     if failed:
         parts = ", ".join(
             f"{n:,} {name.replace('_', ' ')}" for name, n in sorted(failed.items(), key=lambda p: (-p[1], p[0]))

@@ -95,6 +95,11 @@ def _rows(path: Path) -> Iterator[Labelled]:
             places = [header.index(name) for name in _COLUMNS]
             for row in rows:
                 if any(cell.strip() for cell in row):
+                    if "".join(row[len(header) :]).strip():
+                        raise ManifestError(
+                            f"{path.name}, line {rows.line_num}: expected {len(header)} cells, got {len(row)}: {row}; "
+                            "write a text that holds the separator in double quotes"
+                        )
                     cells = [row[place].strip() if place < len(row) else "" for place in places]
                     if not all(cells):
                         raise ManifestError(f"{path.name}, line {rows.line_num}: expected a key and a label, got {row}")

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Generic, TypeVar
 
 import numpy as np
 
-from trendloom.artifacts import ModelCard
+from trendloom.artifacts import ModelCard, verified
 from trendloom.errors import ArtifactError, InputError
 from trendloom.types import Fit, Floats, Pixels, Session
 from trendloom.vision.fitting import fit_photo, letterbox
@@ -66,7 +66,7 @@ class ClipEncoder:
         self._card = card
         self._image = Lazy(image)
         self._text = Lazy(text)
-        self._tokenizer = Lazy(lambda: _load_tokenizer(card.folder / "tokenizer.json"))
+        self._tokenizer = Lazy(lambda: _load_tokenizer(verified(card, "tokenizer.json")))
 
     @property
     def model(self) -> str:

@@ -45,6 +45,8 @@ _GLUED = re.compile(
     rf"({'|'.join(sorted(w.TRAITS_OF_PEOPLE | {'black', 'white', 'brown'}, key=len, reverse=True))})"
     r"(woman|women|man|men|girls?|boys?|lady|ladies|guys?|people|persons?)"
 )
+_HAIRED = re.compile(r"\b[a-z]+[ -](haired|skinned)\b")  # whatever the colour
+_APART = re.compile(r"\b([a-z]+) (eyed|shaped)\b")
 _DESCRIPTION = 12  # words: a label is shorter, what a shop says of a garment is longer
 _MAX_CHARACTERS = 4_096  # as much as the text tower reads
 
@@ -60,7 +62,7 @@ def refuse_labels(labels: Iterable[str], place: str = "") -> None:
         InputError: at least one asks for a person's gender, age, body, skin, face or ethnicity; the message names all.
     """
     if refused := split_labels(labels)[1]:
-        raise InputError(place + "; ".join(refused.values()))
+        raise InputError(f"{place}{'; '.join(why.removesuffix(f'; {WHY}') for why in refused.values())}; {WHY}")
 
 
 def split_labels(labels: Iterable[str]) -> tuple[list[str], dict[str, str]]:
@@ -80,7 +82,9 @@ def refuse_group(name: str, label: str, values: Sequence[str], prompts: Iterable
     whole = [name.replace("_", " ").replace("-", " "), label]
     pairs = [] if whole[0].split()[-1:] and whole[0].split()[-1] in w.QUALITY else [f"{v} {whole[0]}" for v in values]
     cut = whole[0].split()[-1:] in (["fit"], ["cut"])  # a fit called boyfriend
-    refuse_labels(dict.fromkeys((*whole, *(() if cut else values), *prompts, *pairs)), place)
+    refuse_labels(whole, place)
+    refuse_labels(dict.fromkeys((*(() if cut else values), *prompts)), place)
+    refuse_labels(pairs, place)
 
 
 @lru_cache(maxsize=4_096)
@@ -104,6 +108,7 @@ def _plain(label: str) -> str:
     )
     text = "".join(c for c in unicodedata.normalize("NFD", text) if unicodedata.category(c) != "Mn")
     text = re.sub(r"(?<=[a-z])(?=[A-Z][a-z])", " ", text).lower()  # OldWoman, not McQueen's whole name
+    text = _APART.sub(r"\1-\2", _HAIRED.sub(r"dark-\1", text))
     text = re.sub(r"[\u2018\u2019\u02bc`\u00b4]", "'", text).replace("_", " ")
     text = _SPACED.sub(lambda m: _unless(re.sub(r"\W|_", "", m[0]), m[0]), text)
     return re.sub(r"[^\s,;/|>:()\[\]{}]+", lambda m: _unmasked(m[0]), text).strip()
@@ -245,7 +250,7 @@ def _phrase(words: Sequence[str], *, alone: bool = True) -> Kind:
     head, before = bare[-1], set(bare[:-1])
     if head in w.ALSO_BODY and len(words) > 1 and words[-2].endswith("'s") and bare[-2] in _ONE_PERSON:
         return "body"  # a woman's neck
-    if head in w.GARMENTS:
+    if head in w.GARMENTS or (head == "body" and before & {"sleeved", "sleeveless"}):
         return "garment"
     everything = before | {head}
     if everything & w.PRONOUNS and everything & (_DESCRIBED - w.PRONOUNS):
@@ -279,14 +284,16 @@ def _body(head: str, before: set[str], described: bool, alone: bool) -> Kind:
         return "trait" if before & {"slim", "skinny"} else ""  # of trousers, where some are named
     if described or head in w.BODY_ALWAYS or before & w.PRONOUNS:
         return "body"
-    return "body" if head in w.BODY_ALONE and (before & w.ROLES or (alone and not before)) else ""
+    if before & w.ROLES:
+        return "body" if head in w.BODY_MEASURED else ""
+    return "body" if head in w.BODY_ALONE and alone and not before else ""
 
 
 def _told(bare: Sequence[str], head: str, before: set[str], alone: bool) -> Kind:
     """Returns whether a phrase asks about a person or says what one is like."""
     everything = set(bare)
     of_a_person = bool(before & _OF_A_PERSON)
-    asked = head in w.ASKED and before <= _DESCRIBED and (alone or bool(before))
+    asked = head in w.ASKED and before <= _DESCRIBED | w.ROLES and (alone or bool(before))
     if (
         everything & w.ASKED_ALWAYS
         or (head in w.ROLES and before & _ASKED_PLAINLY)

@@ -45,7 +45,7 @@ def _words(text: str) -> frozenset[str]:
 # Whom a shop sells to: these alone, in the plural or as shops write them, may stand beside a garment without a relation.
 AUDIENCE = _words(
     "men women mens womens boys girls kids ladies gents children babies baby toddler toddlers infant infants teen teens "
-    "adults adult juniors junior unisex gentlemen males females male female newborn newborns tweens"
+    "adults adult juniors junior unisex womans gentlemen males females male female newborn newborns tweens"
 )
 PEOPLE = AUDIENCE - _words("unisex junior juniors") | _words(
     "man woman boy girl child kid tween lady gentleman guy guys gal gals dude dudes lad lads lass chick bloke blokes fella "
@@ -59,6 +59,8 @@ PEOPLE = AUDIENCE - _words("unisex junior juniors") | _words(
     "blonde blondes brunette brunettes redhead redheads ginger gingers baldy fatty hunk babe babes hottie hotties "
     "businessman businessmen businesswoman businesswomen sportsman sportswoman salesman saleswoman policeman policewoman "
     "fireman spokeswoman chairwoman actress actresses waitress stewardess gentlewoman noblewoman youngman "
+    "schoolgirl schoolgirls schoolboy schoolboys crossdresser crossdressers immigrant immigrants refugee refugees criminal "
+    "criminals jew jews mestizo mestizos inuit "
     "girlz boyz womyn indians americans europeans germans africans asians caucasians hispanics latinos latinas blacks whites mexicans arabs poc bipoc "
     "transwoman transman transwomen transmen lesbians gays "
     "dwarf amputee albino bodybuilder bodybuilders supermodel"
@@ -71,7 +73,7 @@ NEUTRAL = _words(
 ROLES = _words(
     "student students professional professionals athlete athletes nurse nurses doctor dancer dancers actor actors singer "
     "singers rapper rappers bride brides groom grooms influencer influencers blogger bloggers model models worker workers "
-    "customer customers shopper shoppers tourist tourists hiker hikers runner runners skater skaters surfer surfers "
+    "customer customers tourist tourists hiker hikers runner runners skater skaters surfer surfers "
     "teacher teachers guest guests celebrity celebrities player players friend friends family families crowd passenger "
     "pedestrian pedestrians passerby employee employees executive boss swimmer cyclist driver musician artist artists "
     "mannequin faces members member user users client clients"
@@ -92,7 +94,7 @@ UNMISTAKABLE = _words(
     "short-haired red-haired curly-haired blue-eyed green-eyed brown-eyed african-american afro-american asian-american "
     "mixed-race biracial multiracial hispanic caucasian latina latino latinx busty anorexic "
     "pubescent prepubescent topless flat-chested tattooed unattractive able-bodied wheelchair fertile "
-    "infertile menopausal heterosexual homosexual bisexual asexual cisgender deaf autistic"
+    "infertile menopausal homeless heterosexual homosexual bisexual asexual cisgender deaf autistic"
 )
 TRAITS_OF_PEOPLE = UNMISTAKABLE | _words(
     "asian african arab jewish muslim young old aged teenage youthful fat blonde brunette redhead attractive "
@@ -112,27 +114,28 @@ DESCRIBING = (
         "tiny huge full wide long curly wavy grey gray red blue green hazel heavy petite strong athletic fit healthy sick "
         "broad narrow hourglass hairy shaved clean-shaven perfect flawless oily dry lovely lean square heart-shaped "
         "pear-shaped apple-shaped high low plus-size size-zero make-up-free aging ageing sagging double lightest darkest "
+        "almond maternity trustworthy sexual "
         "lighter darker fairer thicker thick shapely sexy androgynous happy sad smiling angry emotional plus mixed flat crooked hooked"
     )
 )
 # Parts of a person. Those of BODY_ALONE ask about one even by themselves; the others are also a colour, a cut, a shop's word.
 BODY_ALONE = _words(
-    "face faces complexion hair haircut hairstyle hairline eye eyes eyebrow eyebrows eyelashes nose noses lips mouth chin "
+    "face faces complexion hair haircut haircuts hairstyle hairstyles hairline eye eyes eyebrow eyebrows eyelashes nose noses lips mouth chin "
     "cheeks cheekbones forehead jawline breast breasts boobs butt buttocks bum belly thighs hips physique beard beards "
     "moustache mustache goatee stubble freckles wrinkles acne pimples cellulite cleavage abs biceps tattoo tattoos scar "
-    "scars nipples genitals penis vagina birthmark ears teeth smile"
+    "scars nipples genitals penis vagina birthmark ears teeth smile muscles monolid monolids"
 )
 BODY = BODY_ALONE | _words(
     "skin body bodies bust figure physique features build legs arms hands feet shoulders chest waistline stomach tummy "
     "torso hand arm wrist thigh foot ear cheek curves head ponytail dreadlocks cornrows braids bob bodyshape bodytype bump"
 )
 BODY_ALWAYS = _words(
-    "complexion breasts boobs butt buttocks beard moustache mustache abs biceps cleavage freckles acne pimples cellulite "
+    "complexion haircut haircuts hairstyle hairstyles breasts boobs butt buttocks beard moustache mustache abs biceps cleavage freckles acne pimples cellulite "
     "cheekbones jawline physique"
 )
 ALSO_BODY = _words("waist neck leg toe")  # parts of garments, unless a person is said to have them
 BODY_MEASURED = BODY_ALONE | _words("skin body bodies physique figure")  # what a tone, a type, a size is asked of
-CUTS = _words("wide straight full slim skinny narrow")  # of legs and shoulders, in garments
+CUTS = _words("wide straight full slim skinny narrow dropped")  # of legs and shoulders, in garments
 QUALITY = _words(
     "tone tones undertone undertones colour color colours colors coloring colouring type types shape shapes size sizes "
     "weight texture length condition symmetry recognition detection"
@@ -145,7 +148,7 @@ ASKED = _words(
 ASKED_OF_THINGS = _words("height weight length health beauty expression identity mood generation")
 ASKED_ALWAYS = _words(
     "ethnicity ethnicities bmi attractiveness nudity nakedness sexuality fitzpatrick bodyfat obesity physiognomy "
-    "hotness pronouns birthdate menopause puberty baldness skintone skintones agegroup racial"
+    "melanin hotness pronouns birthdate menopause puberty baldness skintone skintones agegroup racial"
 )
 FILLERS = _words(
     "a an the very and or some any one two three group groups with this that is are was it its be being there here please "
@@ -178,6 +181,9 @@ QUESTIONS = re.compile(
     r"|(her|his|their) (early |mid |late |mid-|early-|late-)?(teens|twenties|thirties|forties|fifties|sixties|\d0s)\b)"
     r"|^(over|under|above|below)[ -]\d{2}s?$|^(middle|old|young)[ -]aged?$|^(late|early|mid) (teens|twenties|thirties|forties|fifties)$"
     r"|^an? (mexican|indian|american|european|african|chinese|japanese|korean|russian|german|arab|jew|muslim|hindu|sikh)$"
+    r"|^(native american|middle eastern|pacific islander|(south|east|south ?east|central) asian)s?$"
+    r"|^who (is|are|was|were)\b|\bhip ratio\b|\b(beauty|attractiveness|hotness) (score|rating)\b|^drag (queen|king)s?$"
+    r"|^\d\d ?(-|to) ?\d\d (years|yrs)$|\b(twenty|thirty|forty|fifty|sixty)[ -]?somethings?\b"
     r"|^gen(eration)? [xyz]$|^sixty plus$|^\d\d\+$"
 )
 # Letters of other scripts and digits that stand for Latin letters in words written so as not to be found.
@@ -207,7 +213,7 @@ GARMENTS = _words(
     "nightwear nightgown nightdress robe robes bathrobe kimono socks sock shoe shoes footwear sneaker sneakers trainer "
     "trainers boot boots booties heel heels pumps stilettos flats loafers loafer oxfords brogues moccasins sandal sandals "
     "slippers slides clogs mules espadrilles ballerinas flip-flops bag bags handbag handbags backpack backpacks rucksack "
-    "clutch clutches purse wallet wallets tote satchel pouch suitcase luggage hat hats cap caps beanie beanies beret fedora "
+    "clutch clutches shopper shoppers purse wallet wallets tote satchel pouch suitcase luggage hat hats cap caps beanie beanies beret fedora "
     "bonnet headband hairband headscarf hijab hijabs turban turbans veil abaya burqa niqab kippah scarf scarves shawl stole "
     "poncho tie ties bowtie gloves glove mittens belt belts braces suspenders sunglasses glasses eyewear spectacles goggles "
     "watch watches jewellery jewelry earring earrings necklace necklaces pendant bracelet bracelets bangle bangles ring rings "

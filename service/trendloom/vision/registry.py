@@ -16,6 +16,7 @@ from trendloom.artifacts import (
     passed_gates,
     read_gates,
     taxonomy_path,
+    verified,
 )
 from trendloom.errors import ArtifactError, InputError
 from trendloom.taxonomy import Taxonomy, load_taxonomy
@@ -32,7 +33,7 @@ DEFAULT_MODEL = "fashion-lite"
 
 @dataclass(frozen=True, kw_only=True)
 class Model:
-    """One installed model. Towers are loaded when first needed; workers may share it."""
+    """One installed model. Towers are loaded when first needed, each compared with its SHA-256; workers may share it."""
 
     card: ModelCard
     taxonomy: Taxonomy
@@ -109,7 +110,10 @@ def load_of(identity: str, models_dir: Path | None = None, threads: int = 1, eng
     try:
         found = load(name, models_dir, threads, engine)
     except ArtifactError as exc:
-        raise ArtifactError(f"the workspace holds vectors of {identity}: {exc}") from exc
+        raise ArtifactError(
+            f"the workspace holds vectors of {identity}: {exc}; with that model gone, "
+            "`trendloom reembed --workspace W --model NAME` brings the workspace to another"
+        ) from exc
     if found.identity != identity:
         raise ArtifactError(
             f"the workspace holds vectors of {identity}, installed is {found.identity}, and their vectors do not compare: "
@@ -145,7 +149,7 @@ def open_model(folder: Path, taxonomy: Path, threads: int = 1, engine: str = AUT
     if engine != AUTO:
         check_gate(card, engine_of(engine), gated=gated)
     image = Lazy(lambda: _image_session(card, threads, engine))  # one for the whole photo and for its garments
-    encoder = ClipEncoder(card, image=image.get, text=lambda: _session(folder / "text.onnx", threads))
+    encoder = ClipEncoder(card, image=image.get, text=lambda: _session(card, "text.onnx", threads))
     settings = GarmentSettings.of(card)
     finder = None
     if settings is not None:
@@ -153,8 +157,8 @@ def open_model(folder: Path, taxonomy: Path, threads: int = 1, engine: str = AUT
             settings,
             size=card.image_size,
             image=image.get,
-            find=lambda: _session(folder / "find.onnx", threads),
-            region=lambda: _session(folder / "region.onnx", threads),
+            find=lambda: _session(card, "find.onnx", threads),
+            region=lambda: _session(card, "region.onnx", threads),
         )
     known = load_taxonomy(taxonomy)
     if taxonomy.parent != models_folder():  # the shipped one is judged by its tests, not at every start
@@ -180,7 +184,7 @@ def _image_session(card: ModelCard, threads: int, name: str) -> Session:
     """Returns the image tower on an engine, or on the first of those that may be chosen and that starts."""
     from trendloom.vision.session import start  # noqa: PLC0415
 
-    path = card.folder / "image.onnx"
+    path = verified(card, "image.onnx")
     if name != AUTO:
         return start(path, engine_of(name), threads=threads)
     *first, last = candidates(Machine.here(), passed_gates(card))
@@ -192,8 +196,8 @@ def _image_session(card: ModelCard, threads: int, name: str) -> Session:
     return start(path, last, threads=threads)
 
 
-def _session(path: Path, threads: int) -> Session:
-    """Returns a tower's session; onnxruntime is imported here, when a tower is first needed."""
+def _session(card: ModelCard, name: str, threads: int) -> Session:
+    """Returns a graph's session; onnxruntime is imported here, when a graph is first needed."""
     from trendloom.vision.session import OnnxSession  # noqa: PLC0415
 
-    return OnnxSession(path, threads=threads)
+    return OnnxSession(verified(card, name), threads=threads)

@@ -14,7 +14,7 @@ from types import MappingProxyType
 import numpy as np
 from numpy.typing import NDArray
 
-from trendloom.artifacts import ModelCard, TagCalibration
+from trendloom.artifacts import ModelCard, TagCalibration, verified
 from trendloom.errors import ArtifactError
 from trendloom.taxonomy import Group, Taxonomy
 from trendloom.types import Encoder, Floats, Tag
@@ -173,7 +173,7 @@ def make_prompt_vectors(encoder: Encoder, taxonomy: Taxonomy, card: ModelCard) -
     vectors = mean_vectors(encoder, rows)
     starts = [0, *ends.values()]
     found = {name: vectors[start:end] for start, (name, end) in zip(starts, ends.items(), strict=False)}
-    learned = read_values(card.folder / VALUES) if VALUES in card.files else {}
+    learned = read_values(verified(card, VALUES)) if VALUES in card.files else {}
     for name, its in learned.items():
         if name in found:
             for n, value in enumerate([*(known.value for known in taxonomy.group(name).values), NONE]):

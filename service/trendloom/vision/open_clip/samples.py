@@ -15,6 +15,7 @@ from trendloom.drawn import COLOURS, TYPES, draw_garment, draw_scene, patterns_o
 from trendloom.errors import ImageError, InputError, ManifestError
 from trendloom.photos import decode
 from trendloom.sources import load_file, open_source, safe_path
+from trendloom.vision.labels import refusal
 
 __all__ = ["LABELLED", "Sample", "drawn_samples", "photo_samples", "read_labels"]
 
@@ -80,6 +81,8 @@ def _sample(key: str, data: bytes, label: str | None = None) -> Sample:
 def read_labels(path: Path, folder: Path) -> tuple[list[Sample], list[str]]:
     """Returns the photos that a CSV with the columns key and label names, and a line for each that cannot be used.
 
+    A label that asks about a person is among these, and the others go on.
+
     Raises:
         ManifestError: the file cannot be read, or fewer than two labels or ten photos are left.
     """
@@ -97,6 +100,12 @@ def read_labels(path: Path, folder: Path) -> tuple[list[Sample], list[str]]:
                 key, label = (row["key"] or "").strip(), (row["label"] or "").strip()
                 if not key or not label:
                     failed.append(f"{place}: expected a key and a label, one is empty")
+                    continue
+                if "".join(row.get(None) or ()).strip():
+                    failed.append(f"{place}: {key}: got more cells than columns: write a label with a comma in quotes")
+                    continue
+                if why := refusal(label):
+                    failed.append(f"{place}: {key}: {why}")
                     continue
                 try:
                     found.append(_sample(key, load_file(safe_path(folder, key)), label))
