@@ -32,6 +32,7 @@ class Tally:
         windows: The windows and the reasons why posts are in none.
         trends: Trend ids, sorted.
         stratum: (authors,) int32, the author's platform and country.
+        country: (authors,) int32, codes of the author's country, -1 where it is not known.
         exposure: (windows, strata) float64, posts, at most seven an author and window.
         active: (windows,) int64, unique authors.
         row_trend, row_post, row_window, row_author, row_voice: (rows,) int32, a row per trend and post in a window.
@@ -45,6 +46,7 @@ class Tally:
     windows: Windows
     trends: tuple[str, ...]
     stratum: Codes
+    country: Codes
     exposure: NDArray[np.float64]
     active: NDArray[np.int64]
     row_trend: Codes
@@ -85,19 +87,17 @@ def _prepare(posts: pl.DataFrame) -> pl.DataFrame:
 
 def _strata(rows: pl.DataFrame) -> Codes:
     """Returns the stratum of each author code: the platform and country of most of the author's posts."""
-    usual = (
-        rows.select(
-            "who",
-            place=pl.concat_str(pl.col("platform").fill_null(""), pl.lit("\x00"), pl.col("country").fill_null("")),
-        )
-        .group_by("who", "place")
-        .len()
-        .sort("who", "len", "place", descending=[False, True, False])
-        .unique("who", keep="first", maintain_order=True)
-    )
-    common = usual.group_by("place").len().sort("len", "place", descending=[True, False])["place"].head(_STRATA - 1)
+    place = pl.concat_str(pl.col("platform").fill_null(""), pl.lit("\x00"), pl.col("country").fill_null(""))
+    usual = _usual(rows.select("who", place=place))
+    common = usual.value_counts().sort("count", "place", descending=[True, False])["place"].head(_STRATA - 1)
     known = dict(zip(common, range(len(common)), strict=True))
-    return usual["place"].replace_strict(known, default=len(known), return_dtype=pl.Int32).to_numpy().astype(np.int32)
+    return usual.replace_strict(known, default=len(known), return_dtype=pl.Int32).to_numpy().astype(np.int32)
+
+
+def _usual(rows: pl.DataFrame) -> pl.Series:
+    """Returns the place of most rows of each author code, in the order of the codes."""
+    counts = rows.group_by("who", "place").len().sort("who", "len", "place", descending=[False, True, False])
+    return counts.unique("who", keep="first", maintain_order=True)["place"]
 
 
 def _coded(rows: pl.DataFrame, windows: Windows, copies: pl.DataFrame | None) -> pl.DataFrame:
@@ -228,6 +228,7 @@ def tally(
         windows=windows,
         trends=tuple(names),
         stratum=stratum,
+        country=_codes(_usual(rows.select("who", place="country"))),
         exposure=exposure,
         active=active,
         row_trend=trend,

@@ -55,6 +55,10 @@ class Counted(Protocol):
         """Stratum per author."""
 
     @property
+    def country(self) -> NDArray[np.int32]:
+        """Country per author, -1 where it is not known."""
+
+    @property
     def exposure(self) -> Floats:
         """Posts, (windows, strata)."""
 

@@ -13,7 +13,7 @@ from trendloom.stages.bench import Bench
 from trendloom.stages.counted import Counted
 from trendloom.stages.evidence import Evidence, Spans, benjamini_hochberg, sizes_to_weights, upper_tail
 from trendloom.stages.rises import Rise, Rises
-from trendloom.stages.rows import Loud, trend_rows
+from trendloom.stages.rows import LOUDEST, trend_rows
 from trendloom.stages.stories import Retold, tell_once
 from trendloom.threads import on_one_thread
 
@@ -33,7 +33,6 @@ _TIMES = 2.0  # what looking at a dozen overlapping times is worth
 _ODDS = 2.0  # log weight of a rise against a strong season of the trend's own
 _PASSING = 3  # tests that usually pass: the weights are best at the level that so many give
 _LEAST_RISE = 0.2  # log growth
-_LOUDEST = 10
 _BURST_LEAD = 0.5  # evidence by which a burst must beat a rise
 _SEASON_LEVEL, _SEASON_Z, _MOVED = 1.67, 2.5, 3.0
 _NEW = {"week": 26, "month": 6}
@@ -115,7 +114,7 @@ class _Verdict:
         q: (trends,) q-value of a rise or fall, the lesser.
         since: First window of what rose or burst.
         under: Trends that another one tells, and which.
-        loud: What the ten loudest authors make of called trends.
+        without: Growth of called trends without their ten loudest authors.
         tested: How many were tested.
     """
 
@@ -125,7 +124,7 @@ class _Verdict:
     q: Floats
     since: dict[int, int] = field(default_factory=dict)
     under: dict[int, int] = field(default_factory=dict)
-    loud: dict[int, Loud] = field(default_factory=dict)
+    without: dict[int, float] = field(default_factory=dict)
     tested: int = 0
 
 
@@ -140,7 +139,7 @@ def _rows(bench: Bench, names: pl.DataFrame, verdict: _Verdict) -> pl.DataFrame:
         bench,
         names,
         verdict.grown,
-        loud=verdict.loud,
+        without=verdict.without,
         z=verdict.z,
         stage=verdict.stage,
         q=verdict.q,
@@ -173,7 +172,7 @@ def _verdict(bench: Bench, shown: Evidence, stage: NDArray[np.object_]) -> _Verd
         q=np.minimum(up, down),
         since=dict(zip(called.tolist(), rises.up.begun[called].tolist(), strict=True)) | burst,
         under=under,
-        loud=_loud(bench, rises, told),
+        without=_without_loudest(bench, rises, told),
         tested=int(tested.sum()),
     )
 
@@ -248,18 +247,17 @@ def _grown(shown: Evidence, rises: Rises, told: Ints) -> Evidence:
     return replace(shown, growth=growth, low=low, high=high)
 
 
-def _loud(bench: Bench, rises: Rises, told: Ints) -> dict[int, Loud]:
-    """Returns what the ten loudest authors of the last 13 weeks (3 months) make of each called trend."""
+def _without_loudest(bench: Bench, rises: Rises, told: Ints) -> dict[int, float]:
+    """Returns the growth of each called trend without its ten loudest authors of the last 13 weeks (3 months)."""
     tally = bench.tally
     recent = bench.recent[bench.window]
     found = {}
     for trend in told.tolist():
         authors, posts = np.unique(tally.row_author[recent & (bench.trend == trend)], return_counts=True)
-        loudest = np.argsort(-posts, kind="stable")[:_LOUDEST]
+        loudest = np.argsort(-posts, kind="stable")[:LOUDEST]
         theirs = np.isin(tally.post_author, authors[loudest])
         rest = rises.without(trend, theirs)
-        growth = float(np.exp(rest.log_growth[0] * rest.done[0]))
-        found[trend] = Loud(share=float(posts[loudest].sum() / max(posts.sum(), 1)), growth_without=growth)
+        found[trend] = float(np.exp(rest.log_growth[0] * rest.done[0]))
     return found
 
 

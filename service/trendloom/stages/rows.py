@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 import polars as pl
@@ -12,16 +13,20 @@ from numpy.typing import NDArray
 from trendloom.stages.bench import Bench
 from trendloom.stages.evidence import Evidence
 
-__all__ = ["COLUMNS", "Loud", "trend_rows", "without_few"]
+__all__ = ["COLUMNS", "LOUDEST", "trend_rows", "without_few"]
 
 Ints = NDArray[np.int64]
 Floats = NDArray[np.float64]
 
 COLUMNS = [
     "rank", "trend_id", "kind", "label", "stage", "growth", "growth_low", "growth_high", "q_value", "authors", "posts",
-    "share", "share_low", "share_high", "first_seen", "last_seen", "since", "under", "reason",
+    "share", "share_low", "share_high", "countries", "loudest_share", "growth_without_loudest", "first_seen", "last_seen",
+    "since", "under", "reason",
 ]  # fmt: skip
 
+LOUDEST = 10
+"""Authors of most posts whose part in a trend is told."""
+_SEEN = 10  # people from which a country counts
 _Z95 = 1.959963984540054
 _PAST = re.compile(r", (\d+) in (?=the same|a usual)")  # as `_words` says it
 
@@ -39,7 +44,7 @@ def _shares(people: Ints, active: int) -> tuple[Floats, Floats, Floats]:
 
 
 def _counts(bench: Bench) -> pl.DataFrame:
-    """Returns people, posts, share and dates of each trend."""
+    """Returns people, posts, share, countries, the part of the loudest authors, and dates of each trend."""
     tally = bench.tally
     recent = bench.recent[bench.window]
     in_span = np.r_[bench.recent, False][tally.post_window]  # -1 (no window) reads the last: False
@@ -64,21 +69,58 @@ def _counts(bench: Bench) -> pl.DataFrame:
             "share": share,
             "share_low": low,
             "share_high": high,
+            "countries": _countries(bench),
+            "loudest_share": pl.Series(_loudest(bench)).fill_nan(None),
         }
     )
     return pl.concat([counts, days], how="horizontal")
 
 
-@dataclass(frozen=True, kw_only=True)
-class Loud:
-    """What the ten loudest authors make of a trend: their share of its recent posts, and its growth without them."""
+def _countries(bench: Bench) -> Ints:
+    """Returns (trends,) in how many countries ten people or more showed each trend in the last 13 weeks (3 months)."""
+    recent = bench.recent[bench.window]
+    country = bench.tally.country[bench.voice[recent]].astype(np.int64)
+    one = np.unique(np.stack([bench.trend[recent], country, bench.voice[recent]])[:, country >= 0], axis=1)
+    place, people = np.unique(one[:2], axis=1, return_counts=True)
+    return np.bincount(place[0, people >= _SEEN], minlength=bench.count)
 
-    share: float
-    growth_without: float
+
+def _loudest(bench: Bench) -> Floats:
+    """Returns (trends,) the share of a trend's recent posts that its ten loudest authors posted, NaN without posts."""
+    recent = bench.recent[bench.window]
+    pairs = np.stack([bench.trend[recent], bench.tally.row_author[recent].astype(np.int64)])
+    (trend, _), posts = np.unique(pairs, axis=1, return_counts=True)
+    order = np.lexsort([-posts, trend])
+    trend, posts = trend[order], posts[order]
+    among = np.arange(len(trend)) - np.searchsorted(trend, trend) < LOUDEST
+    theirs = np.bincount(trend[among], weights=posts[among], minlength=bench.count)
+    total = np.bincount(trend, weights=posts, minlength=bench.count)
+    return np.where(total > 0, theirs / np.maximum(total, 1), np.nan)
+
+
+def _percent(share: float) -> str:
+    return f"{100 * share:.{0 if share >= 0.1 else 1 if share >= 0.001 else 2}f}"
+
+
+def _panel(bench: Bench, row: Mapping[str, Any]) -> str:
+    """Returns how many people of the last months show a trend, and where."""
+    unit, length = bench.tally.windows.step, min(bench.tally.windows.span, bench.windows)
+    low, share, high = (_percent(row[name]) for name in ("share_low", "share", "share_high"))
+    people = "1 person" if row["authors"] == 1 else f"{row['authors']} people"
+    spread = f", spread over {row['countries']} countries" if row["countries"] > 1 else ""
+    return f"{share} % of people ({low} to {high}) in the last {length} {unit}s, {people}{spread}"
 
 
 def _words(
-    bench: Bench, evidence: Evidence, trend: int, *, stage: str, q: float, told_by: str | None, loud: Loud | None
+    bench: Bench,
+    evidence: Evidence,
+    trend: int,
+    *,
+    row: Mapping[str, Any],
+    stage: str,
+    q: float,
+    told_by: str | None,
+    without: float | None,
 ) -> str:
     """Returns the numbers behind a stage."""
     unit, length = bench.tally.windows.step, bench.shown.length
@@ -88,13 +130,12 @@ def _words(
     blocks = max(int(bench.shown.block.max()), 1)
     now = f"{evidence.now[trend]:.0f}"
     text = (
-        f"{now} {'person' if now == '1' else 'people'} in the last {length} {unit}s, {evidence.past[trend] / blocks:.0f} in {past}: "
+        f"{_panel(bench, row)}; {now} {'person' if now == '1' else 'people'} in the last {length} {unit}s, {evidence.past[trend] / blocks:.0f} in {past}: "
         f"{evidence.growth[trend]:.2f} times the share ({evidence.low[trend]:.2f} to {evidence.high[trend]:.2f}), q {q:.2g}"
     )
-    if loud:
-        text += (
-            f"; its ten loudest authors posted {100 * loud.share:.0f} %, without them {loud.growth_without:.2f} times"
-        )
+    if without is not None:
+        loudest = 100 * row["loudest_share"]
+        text += f"; its ten loudest authors posted {loudest:.0f} %, without them {without:.2f} times"
     if told_by:
         text += f"; told by {told_by}"
     elif stage == "seasonal":
@@ -114,7 +155,7 @@ def trend_rows(
     names: pl.DataFrame,
     evidence: Evidence,
     *,
-    loud: dict[int, Loud],
+    without: Mapping[int, float],
     z: Floats,
     stage: NDArray[np.object_],
     q: Floats,
@@ -125,7 +166,9 @@ def trend_rows(
     tally, starts = bench.tally, bench.tally.windows.starts
     told = [tally.trends[under[t]] if t in under else None for t in range(bench.count)]
     label = dict(names.select("trend_id", "label").iter_rows())
-    rows = _counts(bench).with_columns(
+    counts = _counts(bench)
+    rows = counts.with_columns(
+        pl.Series("growth_without_loudest", [without.get(t) for t in range(bench.count)], dtype=pl.Float64),
         pl.Series("stage", list(stage), dtype=pl.String),
         pl.Series("growth", evidence.growth).fill_nan(None),
         pl.Series("growth_low", evidence.low).fill_nan(None),
@@ -141,12 +184,13 @@ def trend_rows(
                     bench,
                     evidence,
                     t,
+                    row=row,
                     stage=str(stage[t]),
                     q=float(q[t]),
                     told_by=label.get(told[t] or ""),
-                    loud=loud.get(t),
+                    without=without.get(t),
                 )
-                for t in range(bench.count)
+                for t, row in enumerate(counts.iter_rows(named=True))
             ],
             dtype=pl.String,
         ),

@@ -100,6 +100,8 @@ RESULTS: dict[str, dict[str, pl.DataType]] = {
         "authors": pl.Int64(),
         "posts": pl.Int64(),
         **_SHARE,
+        "countries": pl.Int64(),
+        **dict.fromkeys(("loudest_share", "growth_without_loudest"), pl.Float64()),
         "first_seen": pl.Date(),
         "last_seen": pl.Date(),
         "since": pl.Date(),

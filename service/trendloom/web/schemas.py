@@ -103,6 +103,13 @@ class Trend(Cell):
     share: Number = Field(None, description=_SHARE, examples=[0.019])
     share_low: Number = Field(None, description="Lower end of the 95 % interval.", examples=[0.015])
     share_high: Number = Field(None, description="Upper end.", examples=[0.024])
+    countries: Whole = Field(None, description="Countries in which ten people or more show it.", examples=[3])
+    loudest_share: Number = Field(
+        None, description="Share of its posts that its ten loudest authors posted.", examples=[0.14]
+    )
+    growth_without_loudest: Number = Field(
+        None, description="Growth without these ten authors, of trends that are called.", examples=[2.9]
+    )
     first_seen: date | None = None
     last_seen: date | None = None
     reason: str | None = Field(None, description="Why this stage, in words.")
