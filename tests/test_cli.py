@@ -200,6 +200,17 @@ def test_an_engine_that_cannot_be_is_told_before_anybody_calls(
     assert "expected" in said
 
 
+def test_a_model_of_another_version_is_told_before_anybody_calls(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    Workspace.create(tmp_path / "w", model="fashion-lite 0.0.1", taxonomy="1", source="")
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        assert call("serve", "--workspace", tmp_path / "w", "--port", taken.getsockname()[1]) == 2
+    said = " ".join(capsys.readouterr().err.split())
+    assert "trends are served: the workspace holds vectors of fashion-lite 0.0.1" in said
+    assert "trendloom reembed" in said
+
+
 def test_a_busy_workspace_is_one_line(dump: Path, home: Path, capsys: pytest.CaptureFixture[str]) -> None:
     with Workspace.open(home).writing():
         assert call("run", dump, "--workspace", home) == 2

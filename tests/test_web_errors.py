@@ -98,6 +98,16 @@ def test_an_error_of_the_tree_is_answered_with_its_status(kind: type[errors.Tren
     assert ("retry-after" in response.headers) == (STATUS_OF[kind] == 503)
 
 
+def test_a_model_that_cannot_be_used_is_not_said_to_come_back() -> None:
+    class Fails(FakeViews):
+        def search(self, *args: Any, **asked: Any) -> list[Any]:
+            raise errors.ArtifactError("at /secret/place")
+
+    detail = problem(client(Fails()).get("/v1/search?q=red"), 503)["detail"]
+    assert "trends can be read" in detail
+    assert "again" not in detail
+
+
 def test_what_nobody_foresaw_is_a_500_without_internals() -> None:
     class Breaks(FakeViews):
         def trends(self, **asked: Any) -> pl.DataFrame:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from trendloom.cli.door import Map, app, finish, settings
-from trendloom.errors import ConfigError, InputError, NotEnoughData
+from trendloom.errors import ArtifactError, ConfigError, InputError, NotEnoughData
 
 if TYPE_CHECKING:
     from trendloom.config import Settings
@@ -359,9 +359,14 @@ def serve(
 
     chosen = settings(host=host, port=port, k=k)
     views = views_of(workspace, chosen, k=chosen.k)
-    if chosen.engine != AUTO:  # what was asked for is tried before anybody calls
-        identity = Workspace.open(workspace).meta.model
-        _ = registry.load_of(identity, chosen.models_dir, engine=chosen.engine).engine
+    try:
+        model = registry.load_of(Workspace.open(workspace).meta.model, chosen.models_dir, engine=chosen.engine)
+        if chosen.engine != AUTO:  # what was asked for is tried before anybody calls
+            _ = model.engine
+    except ArtifactError as reason:
+        if chosen.engine != AUTO:
+            raise
+        err.print(f"search and tagging will be refused, trends are served: {reason}", highlight=False, soft_wrap=True)
     site = create_app(views, chosen)
     config = uvicorn.Config(
         site,

@@ -52,6 +52,10 @@ _WORDS = {
     500: "Something went wrong here. It is in the log under the request id.",
     503: "The workspace cannot be read just now. Try again; the log has the reason under the request id.",
 }
+_NO_MODEL = (
+    "The model of this workspace cannot be used here, so photos and words cannot be looked for or tagged; trends can be read. "
+    "Whoever runs the server finds the reason and the remedy in its log."
+)
 _log = logging.getLogger("trendloom.web")
 
 
@@ -106,7 +110,8 @@ def _ours(request: Request, exc: Exception) -> Response:
     if status < 500:
         return answer(request, status, str(exc))
     _log.error("request %s failed", request.scope.get("state", {}).get("request_id"), exc_info=exc)
-    return answer(request, status, _WORDS[status], headers={"Retry-After": "5"} if status == 503 else None)
+    words = _NO_MODEL if isinstance(exc, ArtifactError) else _WORDS[status]
+    return answer(request, status, words, headers={"Retry-After": "5"} if status == 503 else None)
 
 
 def _http(request: Request, exc: Exception) -> Response:
