@@ -49,6 +49,7 @@ _GROWTH = {
 }
 _COUNTRIES = {"FR": 402, "DE": 251, "IT": 190, "ES": 148, "GB": 131, "NL": 82}
 _PLATFORMS = {"tiktok": 610, "instagram": 594}
+_COHORTS = {"fashion-forward": 130, "trend-aware": 380, "mainstream": 694}
 _NOW = date(2025, 4, 21)
 
 
@@ -151,11 +152,12 @@ class FakeViews:
             "q_value": float(rng.uniform(0.0001, 0.04)) if moved else float(rng.uniform(0.2, 1.0)),
             "authors": authors, "posts": int(authors * 1.4), "share": share,
             "share_low": share * (1 - spread), "share_high": share * (1 + spread * 1.15),
+            "countries": 4, "loudest_share": 0.13, "growth_without_loudest": growth * 0.94 if moved else None,
         }  # fmt: skip
         since = _NOW - timedelta(weeks=int(rng.integers(4, 14))) if stage in ("emerging", "rising", "burst") else None
         past = round(authors / growth)
         reason = (
-            f"{authors} people in the last 13 weeks, {past} in the same weeks a year before: {growth:.2f} times the share "
+            f"{100 * share:.1f} % of people in the last 13 weeks, {authors} people, {past} in the same weeks a year before: {growth:.2f} times the share "
             f"({numbers['growth_low']:.2f} to {numbers['growth_high']:.2f}), q {numbers['q_value']:.2g}"
         )
         if suppressed:
@@ -262,7 +264,7 @@ class FakeViews:
     def by(self, trend_id: str, field: str) -> pl.DataFrame:
         row = self._row(trend_id)
         rows: list[dict[str, Any]] = []
-        known = _COUNTRIES if field == "country" else _PLATFORMS
+        known = {"country": _COUNTRIES, "platform": _PLATFORMS, "cohort": _COHORTS}[field]
         for at, (value, active) in enumerate((value, 5 * number) for value, number in known.items()):
             few = bool(row["suppressed"]) or value == "NL"
             share = (row["share"] or 0.0) * (1.3 - 0.12 * at)

@@ -145,6 +145,33 @@ def test_a_segment_counts_its_own_posts_alone(home: Workspace) -> None:
     assert results(home, {"country": "XX"}).trends["authors"].fill_null(0).sum() == 0
 
 
+def test_a_trend_within_countries_is_what_each_country_says(home: Workspace) -> None:
+    views = Views(home, lambda: (HistogramEncoder(), ShirtTagger(), None), k=1)
+    trend = results(home).trends["trend_id"][0]
+    found = views.by(trend, "country")
+    assert set(found["value"]) == {"FR", "US"}
+    for row in found.iter_rows(named=True):
+        alone = results(home, {"country": row["value"]}).trends.row(
+            by_predicate=pl.col("trend_id") == trend, named=True
+        )
+        assert {name: row[name] for name in ("authors", "share", "share_high")} == {
+            name: alone[name] for name in ("authors", "share", "share_high")
+        }
+    assert views.by(trend, "platform")["value"].to_list() == ["instagram"]
+    assert views.by(trend, "cohort").is_empty()  # nobody's followers are known
+    with pytest.raises(InputError, match="expected one of country, platform, cohort"):
+        views.by(trend, "department")
+
+
+def test_reasons_begin_with_people_and_say_the_part_of_the_loudest(home: Workspace) -> None:
+    first = results(home).trends.sort("rank").row(0, named=True)
+    assert first["reason"].startswith(f"{100 * first['share']:.0f} % of people (")
+    assert f"in the last 3 months, {first['authors']} people, spread over 2 countries, " in first["reason"]
+    assert first["countries"] == 2
+    assert 0 < first["loudest_share"] < 1
+    assert first["growth_without_loudest"] > 1
+
+
 def test_who_shows_a_part_is_a_denominator_of_its_own(home: Workspace) -> None:
     upper, feet = results(home, {"shows": "upper"}), results(home, {"shows": "feet"})
     assert upper.posts.height == results(home).posts.height  # everybody wears a shirt here

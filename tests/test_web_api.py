@@ -113,6 +113,7 @@ def test_one_trend_comes_with_its_evidence(api: TestClient) -> None:
     assert all(p["share_low"] <= p["share"] <= p["share_high"] for p in body["series"])
     few = {row["value"] for row in body["countries"] if row["suppressed"]}
     assert few == {"NL"}
+    assert [row["value"] for row in body["cohorts"]] == ["fashion-forward", "trend-aware", "mainstream"]
     assert {row["group"] for row in body["shows"]} == {"colour", "pattern", "type"}
     for path in ("", "/series", "/series.csv", "/by/country.csv"):
         problem(api.get(f"/v1/trends/no-such-look{path}"), 404)

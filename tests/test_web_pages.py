@@ -268,6 +268,14 @@ def test_the_chart_has_the_same_numbers_as_a_table_and_a_picture_without_scripts
     assert "<noscript><svg" in html
 
 
+def test_two_rows_of_one_name_say_what_each_is() -> None:
+    labels = [label for label, few in FakeViews().trends().select("label", "suppressed").rows()[:50]]
+    twins = sum(labels.count(label) > 1 for label in labels)
+    assert 0 < twins < len(labels)
+    assert said(read("/")).count("garments that look alike") + said(read("/")).count("garments tagged so") == twins
+    assert "garments that look alike" in said(read(FIRST))
+
+
 def test_a_told_trend_points_to_the_one_that_tells_it() -> None:
     told = FakeViews().beneath("look-red-check-shirts-emerging-0")["trend_id"][0]
     assert "told better by Red check shirts" in said(read(f"/trends/{told}"))

@@ -30,15 +30,15 @@ _TREND_COLUMNS = (
         "share",
         "share_low",
         "share_high",
-        "countries",
-        "loudest_share",
-        "growth_without_loudest",
         "suppressed",
         "first_seen",
         "last_seen",
         "since",
         "under",
         "reason",
+        "countries",
+        "loudest_share",
+        "growth_without_loudest",
     ),
 )
 

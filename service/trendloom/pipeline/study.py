@@ -320,17 +320,21 @@ def results(workspace: Workspace, segment: Mapping[str, str] | None = None) -> R
 
 
 def compared_within(workspace: Workspace, field: str, values: Sequence[str]) -> pl.DataFrame:
-    """Returns the trends of the current result among the posts of each country or platform, compared but not tested.
+    """Returns the trends of the current result among the posts of each country, platform or cohort, compared but not tested.
 
-    The columns of `trends` and `value`, most people first.
+    The columns of `trends` and `value`, in the order of the values.
     """
     run = workspace.last_run()
     trends, members = workspace.result("trends"), workspace.result("members").select("trend_id", "post_id")
     names = trends.select("trend_id", "kind", "label")
     photos, posts = workspace.read("photos").filter(pl.col("status") == "ok"), workspace.read("posts")
+    if field == "cohort":
+        posts, _ = with_cohorts(posts, trends, workspace.result("members"))
     parts = [trends.clear().with_columns(value=pl.lit("", pl.String))]
     for value in values if run.height else ():
         within = posts.filter(pl.col(field) == value)
+        if within.is_empty():
+            continue
         shown = photos.join(within.select("post_id"), on="post_id", how="semi")
         counts = _tallied(within, shown, members, as_of=run["now"][0], step=step_named(run["window"][0]))
         parts.append(compared(counts, names).with_columns(value=pl.lit(value)))

@@ -11,6 +11,7 @@ from pathlib import Path
 import polars as pl
 
 from trendloom.counting import plausible
+from trendloom.counting.cohorts import COHORTS
 from trendloom.errors import InputError
 from trendloom.export import publish
 from trendloom.pipeline.examples import Examples, Photo
@@ -30,7 +31,7 @@ from trendloom.types import WHOLE, Box
 __all__ = ["Hit", "Overview", "Photo", "Views"]
 
 _CACHED_SEGMENTS = 16
-_SIDES = ("country", "platform")
+_SIDES = ("country", "platform", "cohort")
 _MOST_SIDES = 12  # values of each, those of most people
 
 
@@ -194,11 +195,15 @@ class Views:
         return self._examples.of(trend_id, self._found(), n=n)
 
     def by(self, trend_id: str, field: str) -> pl.DataFrame:
-        """Returns a trend within each country or platform: value, authors, share, growth with intervals; most people first."""
+        """Returns a trend within each country, platform or audience cohort: value, authors, share, growth with intervals.
+
+        Countries and platforms of most people first, cohorts from who is ahead.
+        """
         if field not in _SIDES:
-            raise InputError(f"expected country or platform, got {field!r}")
+            raise InputError(f"expected one of {', '.join(_SIDES)}, got {field!r}")
         overview = self.overview()
-        values = list(overview.countries if field == "country" else overview.platforms)[:_MOST_SIDES]
+        known = {"country": overview.countries, "platform": overview.platforms, "cohort": COHORTS}
+        values = list(known[field])[:_MOST_SIDES]
         rows = self._sides.get(
             (overview.run, field), lambda: publish(compared_within(self._workspace, field, values), "trends", self._k)
         )

@@ -46,7 +46,7 @@ def _finite(value: Any) -> Any:
 
 Number = Annotated[float | None, BeforeValidator(_finite)]
 Whole = Annotated[int | None, BeforeValidator(_finite)]
-BY = ("country", "platform")
+BY = ("country", "platform", "cohort")
 """Fields by which a trend is told apart."""
 
 RowT = TypeVar("RowT", bound="Row")
@@ -193,6 +193,9 @@ class TrendDetail(BaseModel):
     series: list[Point]
     countries: list[Group]
     platforms: list[Group]
+    cohorts: list[Group] = Field(
+        description="By audience: who is ahead, who follows soon, everybody else; empty where the data do not tell."
+    )
     shows: list[Shown]
     beneath: list[Trend] = Field(description="Trends that are told by this one.")
 

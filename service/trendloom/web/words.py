@@ -12,6 +12,7 @@ from urllib.parse import quote, urlencode
 from trendloom.web.schemas import Trend
 
 __all__ = [
+    "KINDS",
     "STAGES",
     "Spans",
     "Step",
@@ -43,6 +44,9 @@ STAGES: dict[str, str] = {
     "fading": "falling more than chance allows",
 }
 """Stages in the order of the filters, and what each means."""
+
+KINDS = {"look": "garments that look alike", "attribute": "garments tagged so", "prompt": "garments near these words"}
+"""What shows a trend of each kind."""
 
 _YEAR = {"week": 52, "month": 12}
 _LEAST = {"week": 4, "month": 1}  # windows beyond a year from which the season a year before is compared

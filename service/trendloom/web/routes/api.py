@@ -127,7 +127,7 @@ def trends_csv(views: ViewsDep, segment: Segment, stage: Stage = None, q: Words 
 
 @router.get("/v1/trends/{trend_id}", tags=["trends"], summary="One trend with its evidence")
 def trend(trend_id: TrendId, views: ViewsDep) -> TrendDetail:
-    """Returns the trend, its history, and how it fares by country and platform."""
+    """Returns the trend, its history, and how it fares by country, platform and audience cohort."""
     found = find_trend(views, trend_id)
     return TrendDetail(
         panel=Panel.of(views.overview()),
@@ -135,6 +135,7 @@ def trend(trend_id: TrendId, views: ViewsDep) -> TrendDetail:
         series=rows_of(Point, views.series(trend_id)),
         countries=rows_of(Group, views.by(trend_id, "country")),
         platforms=rows_of(Group, views.by(trend_id, "platform")),
+        cohorts=rows_of(Group, views.by(trend_id, "cohort")),
         shows=[] if found.suppressed else rows_of(Shown, views.tags_of(trend_id)),
         beneath=rows_of(Trend, views.beneath(trend_id)),
     )
@@ -162,18 +163,18 @@ def series_csv(trend_id: TrendId, views: ViewsDep, segment: Segment) -> Response
 @router.get(
     "/v1/trends/{trend_id}/by/{field}.csv",
     tags=["trends"],
-    summary="A trend by country or platform as CSV",
+    summary="A trend by country, platform or audience cohort as CSV",
     responses=CSV,
     response_class=Response,
 )
 def by_csv(
     trend_id: TrendId,
-    field: Annotated[str, Path(max_length=40, description="`country` or `platform`.", examples=["country"])],
+    field: Annotated[str, Path(max_length=40, description="`country`, `platform` or `cohort`.", examples=["country"])],
     views: ViewsDep,
 ) -> Response:
     """Returns share and growth of each group; groups under k people without numbers."""
     if field not in BY:
-        raise Refused(404, f"expected {' or '.join(BY)}, got {field!r}")
+        raise Refused(404, f"expected one of {', '.join(BY)}, got {field!r}")
     find_trend(views, trend_id)
     return csv_response(f"by-{field}", Group, rows_of(Group, views.by(trend_id, field)))
 
