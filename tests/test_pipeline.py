@@ -240,7 +240,9 @@ def test_embeddings_are_unit_float32_lists(tmp_path: Path, dump: Path) -> None:
         "error": pl.String,
         "embedding": pl.List(pl.Float32),
         "engine": pl.String,
+        "model": pl.String,
     }
+    assert set(rows["model"]) == {HistogramEncoder().model, None}
     assert set(rows["engine"]) == {"numpy-cpu-fp32", None}
     good = rows.filter(pl.col("status") == "ok")["embedding"].to_list()
     np.testing.assert_allclose(np.linalg.norm(np.array(good), axis=1), 1, atol=1e-5)
@@ -253,6 +255,7 @@ def test_texts_keep_their_line_numbers(tmp_path: Path) -> None:
     rows = pl.read_ndjson(tmp_path / "e.jsonl")
     assert rows["key"].to_list() == ["0", "1", "2", "3"]
     assert rows["status"].to_list() == ["ok", "empty", "empty", "ok"]
+    assert rows["model"].to_list() == [HistogramEncoder().model, None, None, HistogramEncoder().model]
 
 
 @pytest.mark.parametrize("text", ["", "red\n\nblue\n", "red\nblue\nred\n", " \n"])
@@ -276,6 +279,7 @@ def test_classify_ranks_every_label_per_image(tmp_path: Path, dump: Path) -> Non
     one = rows.filter(pl.col("key") == "images/00001.png").sort("rank")
     assert one["label"].to_list() == ["blue", "Red ", "-dash"]
     assert one["rank"].to_list() == [1, 2, 3]
+    assert set(one["model"]) == {HistogramEncoder().model}
     assert rows.filter(pl.col("status") != "ok").height == 3
 
 

@@ -42,12 +42,18 @@ TAG_COLUMNS: dict[str, pl.DataType] = {
     **dict.fromkeys(("lab_l", "lab_a", "lab_b", "share"), pl.Float32()),
     "engine": pl.String(),
 }
-EMBED_COLUMNS: dict[str, pl.DataType] = {**_HEAD, "embedding": pl.List(pl.Float32()), "engine": pl.String()}
+EMBED_COLUMNS: dict[str, pl.DataType] = {
+    **_HEAD,
+    "embedding": pl.List(pl.Float32()),
+    "engine": pl.String(),
+    "model": pl.String(),
+}
 _CLASSIFY_COLUMNS: dict[str, pl.DataType] = {
     **_HEAD,
     "label": pl.String(),
     "probability": pl.Float32(),
     "rank": pl.Int32(),
+    "model": pl.String(),
 }
 MAIN_COLOUR = "main colour"
 _FRAME = 256  # photos per frame
@@ -213,12 +219,13 @@ def embed_to(source: Source, encoder: Encoder, output: Path, *, workers: int, pr
                 "error": s.error,
                 "embedding": s.garments[0].vector.tolist() if s.garments else None,
                 "engine": encoder.engine if s.garments else None,
+                "model": encoder.model if s.garments else None,
             }
             for s in batch
         ]
         return pl.DataFrame(found, schema=EMBED_COLUMNS)
 
-    stamp = {"command": "embed", "source": source.place, "model": encoder.model}
+    stamp = {"command": "embed", "source": source.place, "model": encoder.model, "columns": list(EMBED_COLUMNS)}
     with PartWriter(output, stamp, rows_per_part=5_000) as writer:
         counts = _run(source, encoder, None, writer, rows, workers=workers, progress=progress)
         writer.finish(pl.DataFrame(schema=EMBED_COLUMNS))
@@ -228,7 +235,7 @@ def embed_to(source: Source, encoder: Encoder, output: Path, *, workers: int, pr
 def embed_texts_to(lines: Path, encoder: Encoder, output: Path, *, progress: Progress) -> Counter[str]:
     """Writes a row per line, key from 0; a blank line has status `empty`; returns the lines by status."""
     texts = _lines(lines)
-    stamp = {"command": "texts", "model": encoder.model, "lines": texts}
+    stamp = {"command": "texts", "model": encoder.model, "lines": texts, "columns": list(EMBED_COLUMNS)}
     with PartWriter(output, stamp, rows_per_part=5_000) as writer:
         counts = _embed_texts(texts, encoder, writer, progress)
         writer.finish(pl.DataFrame(schema=EMBED_COLUMNS))
@@ -252,6 +259,7 @@ def _embed_texts(texts: Sequence[str], encoder: Encoder, writer: PartWriter, pro
                     "status": "ok" if ok else "empty",
                     "error": None if ok else "expected a text, the line is blank",
                     "embedding": next(vectors).tolist() if ok else None,
+                    "model": encoder.model if ok else None,
                 }
             )
         writer.add(pl.DataFrame(rows, schema=EMBED_COLUMNS))
@@ -306,6 +314,7 @@ def classify_to(
                         "label": names[order].ravel(),
                         "probability": np.take_along_axis(grid, order, axis=1).ravel(),
                         "rank": np.tile(np.arange(1, len(names) + 1), len(good)),
+                        "model": [encoder.model] * order.size,
                     },
                     schema=_CLASSIFY_COLUMNS,
                 )
@@ -314,6 +323,7 @@ def classify_to(
 
     stamp = {
         "command": "classify", "source": source.place, "model": encoder.model, "labels": list(labels), "refused": list(refused), "job": job,
+        "columns": list(_CLASSIFY_COLUMNS),
     }  # fmt: skip
     with PartWriter(output, stamp, rows_per_part=500_000) as writer:
         counts = _run(source, encoder, None, writer, rows, workers=workers, progress=progress)
