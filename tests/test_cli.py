@@ -1,6 +1,8 @@
 """The command line: exit codes, one clear line for what cannot start, outputs as agreed."""
 
 import csv
+import importlib
+import importlib.abc
 import json
 import os
 import socket
@@ -209,6 +211,20 @@ def test_a_model_of_another_version_is_told_before_anybody_calls(
     said = " ".join(capsys.readouterr().err.split())
     assert "trends are served: the workspace holds vectors of fashion-lite 0.0.1" in said
     assert "trendloom reembed" in said
+
+
+def test_interrupted_while_it_is_imported_it_says_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Interrupted(importlib.abc.MetaPathFinder):
+        def find_spec(self, name: str, path: object = None, target: object = None) -> None:
+            if name == "trendloom.cli":
+                raise KeyboardInterrupt
+
+    entry = importlib.import_module("trendloom.__main__")
+    monkeypatch.delitem(sys.modules, "trendloom.cli")
+    monkeypatch.setattr(sys, "meta_path", [Interrupted(), *sys.meta_path])
+    with pytest.raises(SystemExit) as ended:
+        entry.main()
+    assert ended.value.code == 130
 
 
 def test_a_busy_workspace_is_one_line(dump: Path, home: Path, capsys: pytest.CaptureFixture[str]) -> None:

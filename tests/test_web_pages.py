@@ -278,7 +278,10 @@ def test_two_rows_of_one_name_say_what_each_is() -> None:
 
 def test_a_told_trend_points_to_the_one_that_tells_it() -> None:
     told = FakeViews().beneath("look-red-check-shirts-emerging-0")["trend_id"][0]
-    assert "told better by Red check shirts" in said(read(f"/trends/{told}"))
+    text = said(read(f"/trends/{told}"))
+    assert "told better by Red check shirts" in text
+    assert "Part of Red check shirts, emerging" in text
+    assert "Why steady" not in text
 
 
 def test_a_trend_of_few_people_shows_no_number_and_no_photo() -> None:

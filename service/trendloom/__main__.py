@@ -1,5 +1,21 @@
-"""`python -m trendloom`."""
+"""`trendloom`, and `python -m trendloom`."""
 
-from trendloom.cli import main
+from __future__ import annotations
 
-main()
+import sys
+
+_INTERRUPTED = 130
+
+
+def main() -> None:
+    """Runs the command line; interrupted while that is still imported, it ends as it does later."""
+    try:
+        from trendloom.cli import main as run  # noqa: PLC0415  a third of a second
+
+        run()
+    except KeyboardInterrupt:
+        sys.exit(_INTERRUPTED)
+
+
+if __name__ == "__main__":
+    main()

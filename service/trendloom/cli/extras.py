@@ -138,7 +138,9 @@ def demo(
     counts = run_all(folder / "dump", folder / "workspace", chosen)
     for line in findings(plan, Workspace.open(folder / "workspace")):
         out.print(line, highlight=False, markup=False)
-    name = "trendloom" if shutil.which("trendloom") else os.path.relpath(sys.argv[0])
+    called = Path(sys.argv[0])
+    name = "python -m trendloom" if called.name == "__main__.py" else os.path.relpath(called)
+    name = "trendloom" if shutil.which("trendloom") else name
     out.print(
         f"open the dashboard: {name} serve --workspace {folder / 'workspace'} --k 1", highlight=False, markup=False
     )
