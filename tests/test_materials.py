@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from trendloom.artifacts import find_model, load_card
 from trendloom.cli import main
 from trendloom.counting.materials import KINDS, MATERIALS, materials_in
 from trendloom.errors import InputError, NotEnoughData
@@ -66,9 +67,13 @@ def test_any_text_is_read(text: str) -> None:
 
 @pytest.fixture(scope="module")
 def home(tmp_path_factory: pytest.TempPathFactory) -> Workspace:
-    """A workspace without tags: 40 people a week, some 12 name cotton, linen rises from 3 to 12."""
-    root = tmp_path_factory.mktemp("materials") / "w"
-    made = Workspace.create(root, model="nothing 1", taxonomy="t 1", source="")
+    """A workspace without tags."""
+    return filled(tmp_path_factory.mktemp("materials") / "w", model="nothing 1", tagged=())
+
+
+def filled(root: Path, *, model: str, tagged: tuple[str, ...]) -> Workspace:
+    """A workspace: 40 people a week, some 12 name cotton, linen rises from 3 to 12; photos take turns in fabrics."""
+    made = Workspace.create(root, model=model, taxonomy="t 1", source="")
     posts: list[dict[str, object]] = []
     chance = np.random.default_rng(0)
     for week in range(WEEKS):
@@ -82,12 +87,17 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Workspace:
             )  # fmt: skip
     photos = [
         {"key": p["key"], "post_id": p["post_id"], "sha256": f"{p['key']}", "phash": i * 7919, "width": 9, "height": 9,
-         "status": "ok", "model": "nothing 1"}
+         "status": "ok", "model": model}
         for i, p in enumerate(posts)
+    ]  # fmt: skip
+    tags = [
+        {"key": p["key"], "garment": 0, "group": "fabric", "value": tagged[i % len(tagged)], "probability": 0.9, "sure": True}
+        for i, p in enumerate(posts) if tagged
     ]  # fmt: skip
     with made.writing():
         made.append("posts", frame("posts", posts))
         made.append("photos", frame("photos", photos))
+        made.append("tags", frame("tags", tags))
         study(made)
     return made
 
@@ -104,6 +114,16 @@ def test_each_material_has_share_growth_and_a_quarter_ahead(home: Workspace) -> 
     assert "nothing is not at hand" in found.sources["photos"]
     assert "4,800 captions" in found.sources["captions"]
     assert "no catalogue" in found.sources["catalogue"]
+
+
+def test_a_photo_shows_fabrics_and_no_fibre(tmp_path: Path) -> None:
+    model = load_card(find_model("fashion-lite")).identity
+    found = materials(filled(tmp_path / "w", model=model, tagged=("linen", "woven cotton")), k=5)
+    kinds = {(row["source"], row["material"]): row["kind"] for row in found.rows.iter_rows(named=True)}
+    assert kinds == {
+        ("photos", "linen"): "fabric", ("photos", "woven cotton"): "fabric",
+        ("captions", "linen"): "fibre", ("captions", "cotton"): "fibre",
+    }  # fmt: skip
 
 
 def test_few_people_have_no_numbers(home: Workspace) -> None:

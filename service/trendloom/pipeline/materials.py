@@ -27,7 +27,6 @@ __all__ = ["COLUMNS", "Materials", "Taken", "catalogue_stamp", "materials", "tak
 _GROUP = "fabric"
 _CATALOGUE = "catalogue.parquet"
 _COMPOSITIONS = ("material", "materials", "composition", "fabric", "fibre", "fiber")
-_OF_TAG = {"woven cotton": "cotton"}  # values of the taxonomy that are the same under another name
 _LEAST_POSTS = 25
 COLUMNS = (
     *("material", "kind", "source", "authors", "posts", "share", "share_low", "share_high"),
@@ -169,7 +168,8 @@ def materials(home: Workspace, *, k: int = 10, models_dir: Path | None = None) -
         pl.col("trend_id").str.split_exact(":", 1).struct.rename_fields(["source", "material"]).struct.unnest()
     )
     kinds = {name: kind for name, (kind, _) in MATERIALS.items()}
-    rows = rows.with_columns(pl.col("material").replace_strict(kinds, default="fabric").alias("kind"))
+    kind = pl.col("material").replace_strict(kinds, default="fabric")
+    rows = rows.with_columns(pl.when(pl.col("source") == "photos").then(pl.lit("fabric")).otherwise(kind).alias("kind"))
     rows = rows.join(_quarter_ahead(study.series, study.step), on="trend_id", how="left").with_columns(
         pl.when(~pl.col("suppressed")).then(pl.col(c)).otherwise(None).alias(c)
         for c in ("ahead", "ahead_low", "ahead_high")
@@ -214,7 +214,7 @@ def _from_tags(home: Workspace, models_dir: Path | None) -> tuple[pl.DataFrame, 
     tags = home.scan("tags").filter((pl.col("group") == _GROUP) & pl.col("sure")).collect()
     photos = home.scan("photos").filter(pl.col("status") == "ok").select("key", "post_id").collect()
     found = tags_of_garments(tags).join(photos, on="key")
-    rows = found.select(pl.col("value").replace(_OF_TAG).alias("material"), "post_id").unique()
+    rows = found.select(pl.col("value").alias("material"), "post_id").unique()
     return rows, f"fabrics that the model {home.meta.model} sees and was validated on; fibres cannot be seen"
 
 
