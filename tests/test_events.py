@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import date, timedelta
 from pathlib import Path
 
 import numpy as np
@@ -93,6 +94,19 @@ def test_a_file_in_and_a_file_out(tmp_path: Path, capsys: pytest.CaptureFixture[
     hour = pl.read_csv(tmp_path / "counts.csv")["hour"][700]
     assert hour in rows["peak"].to_list()
     assert f"{rows.height} event" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(("days", "code"), [(45, 1), (46, 0)])
+def test_a_series_that_is_too_short_is_told(
+    days: int, code: int, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "counts.csv"
+    dates = [date(2025, 1, 1) + timedelta(days=n) for n in range(days)]
+    pl.DataFrame({"day": dates, "linen": [5] * days}).write_csv(path)
+    with pytest.raises(SystemExit) as done:
+        main(["events", str(path), "--output", str(tmp_path / "events.csv")])
+    assert done.value.code == code
+    assert ("too short to be judged, under 46 days with a count: linen" in capsys.readouterr().err) == (code == 1)
 
 
 def test_hours_left_out_and_empty_cells_count_nothing(tmp_path: Path) -> None:

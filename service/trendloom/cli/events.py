@@ -27,8 +27,12 @@ def events(
     from trendloom.pipeline.events import find_events
 
     found = find_events(counts, output)
-    err.print(
-        f"{found.height:,} {'event' if found.height == 1 else 'events'}, written to {output}",
-        highlight=False,
-        markup=False,
-    )
+    number = found.events.height
+    err.print(f"{number:,} {'event' if number == 1 else 'events'}, written to {output}", highlight=False, markup=False)
+    if found.short:
+        err.print(
+            f"too short to be judged, under {found.least} with a count: {', '.join(found.short)}",
+            highlight=False,
+            markup=False,
+        )
+        raise typer.Exit(1)

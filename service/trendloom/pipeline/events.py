@@ -14,7 +14,7 @@ from trendloom.errors import InputError
 from trendloom.pipeline.output import check_apart, check_ending, write_table
 from trendloom.stages.events import DAILY, HOURLY, Pace, events
 
-__all__ = ["Counts", "find_events", "read_counts"]
+__all__ = ["Counts", "Found", "find_events", "read_counts"]
 
 _SCHEMA: dict[str, pl.DataType | type[pl.DataType]] = {
     "series": pl.String,
@@ -116,7 +116,22 @@ def _counted(cells: pl.Series, place: str) -> NDArray[np.float64]:
     return found.fill_null(float("nan")).to_numpy()
 
 
-def find_events(counts: Path, output: Path) -> pl.DataFrame:
+@dataclass(frozen=True, kw_only=True)
+class Found:
+    """What a file's series say.
+
+    Attributes:
+        events: A row per event.
+        short: Names of series with too few counts to judge any.
+        least: Counts from which one is judged, in words.
+    """
+
+    events: pl.DataFrame
+    short: list[str]
+    least: str
+
+
+def find_events(counts: Path, output: Path) -> Found:
     """Returns the events of a file's series, and writes them.
 
     Raises:
@@ -133,4 +148,5 @@ def find_events(counts: Path, output: Path) -> pl.DataFrame:
             rows.append((name, *moments, event.count, event.usual, event.once_in * hours / 24))
     found = pl.DataFrame(rows, schema=_SCHEMA, orient="row")
     write_table(found.lazy(), output)
-    return found
+    short = [name for name, values in read.series.items() if np.isfinite(values).sum() <= read.pace.least]
+    return Found(events=found, short=short, least=f"{read.pace.least + 1} {'hours' if hours == 1 else 'days'}")

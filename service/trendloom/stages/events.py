@@ -35,6 +35,11 @@ class Pace:
     once: int
     apart: int
 
+    @property
+    def least(self) -> int:
+        """Returns how many counts must come before one that is judged."""
+        return self.cycle + _FEWEST
+
 
 HOURLY = Pace(cycle=24, past=8 * 7 * 24, once=4 * 7 * 24, apart=48)
 DAILY = Pace(cycle=7, past=52 * 7, once=52, apart=7)
@@ -71,7 +76,7 @@ def events(counts: Floats, pace: Pace) -> list[Event]:
     usual = _usual(counts, pace.cycle)
     surprise = (counts - usual) / np.sqrt(usual + 1 + (_SPREAD * usual) ** 2)
     rarity = np.zeros(len(counts))
-    for place in range(pace.cycle + _FEWEST, len(counts)):
+    for place in range(pace.least, len(counts)):
         before = surprise[max(pace.cycle, place - pace.past) : place]
         before = before[np.isfinite(before)]
         if np.isfinite(surprise[place]) and surprise[place] > _LEAST and len(before) >= _FEWEST:
