@@ -7,7 +7,7 @@ import pytest
 
 HOUSE = Path(__file__).parents[1] / "service" / "trendloom"
 FLOORS = [
-    {"errors", "types", "config", "threads"},
+    {"errors", "types", "config", "nouns", "threads"},
     {
         "artifacts",
         "taxonomy",
@@ -30,7 +30,7 @@ FLOORS = [
 SHARED = [
     {"photos", "sources"},
     {"pipeline", "export"},
-    {"errors", "types", "config", "threads"},
+    {"errors", "types", "config", "nouns", "threads"},
     {"cli", "__init__", "__main__"},
 ]
 FLOOR = {room: number for number, rooms in enumerate(FLOORS) for room in rooms}

@@ -24,11 +24,11 @@ def events(
 ) -> None:
     """Finds when counts (mentions, searches, sales) leave their daily course further than they do once in four weeks."""
     from trendloom.cli.show import err
+    from trendloom.nouns import amount
     from trendloom.pipeline.events import find_events
 
     found = find_events(counts, output)
-    number = found.events.height
-    err.print(f"{number:,} {'event' if number == 1 else 'events'}, written to {output}", highlight=False, markup=False)
+    err.print(f"{amount(found.events.height, 'event')}, written to {output}", highlight=False, markup=False)
     if found.short:
         err.print(
             f"too short to be judged, under {found.least} with a count: {', '.join(found.short)}",

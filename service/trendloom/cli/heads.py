@@ -12,6 +12,7 @@ import typer
 from trendloom.cli.door import settings
 from trendloom.cli.models import group as models
 from trendloom.errors import InputError
+from trendloom.nouns import amount
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -58,8 +59,7 @@ def fit_head(
     same = "" if fitted.changed else "the same labels as before: the head is unchanged, "
     err.print(f"{fitted.head.identity}: {same}{done}", highlight=False, markup=False)
     if fitted.left_out:
-        plural = "label" if len(fitted.left_out) == 1 else "labels"
-        err.print(f"{len(fitted.left_out):,} {plural} left out:", highlight=False, markup=False)
+        err.print(f"{amount(len(fitted.left_out), 'label')} left out:", highlight=False, markup=False)
         for entry, reason in fitted.left_out[:_SHOWN]:
             err.print(f"  {labels.name}, line {entry.line}: {entry.key!r} {reason}", highlight=False, markup=False)
         raise typer.Exit(1)

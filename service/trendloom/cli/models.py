@@ -9,6 +9,7 @@ import typer
 
 from trendloom.cli.door import app, settings
 from trendloom.errors import StoreError, TrendloomError
+from trendloom.nouns import amount
 
 if TYPE_CHECKING:
     from trendloom.artifacts import ModelCard
@@ -198,8 +199,7 @@ def bench(
     chosen = settings(engine=engine)
     model = registry.load(name or chosen.model, chosen.models_dir, threads=threads, engine=chosen.engine)
     found = measure(model, seconds=seconds)
-    plural = "thread" if threads == 1 else "threads"
-    typer.echo(f"{model.identity} on {found.engine}, {threads} {plural} a call, one caller")
+    typer.echo(f"{model.identity} on {found.engine}, {amount(threads, 'thread')} a call, one caller")
     for what, rate in (
         ("decode", f"{found.decode:10,.1f} photos/s of 1080 x 1350 pixels to {model.card.image_size} px"),
         ("image tower", f"{found.images:10,.1f} photos/s"),

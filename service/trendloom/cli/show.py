@@ -21,18 +21,13 @@ from rich.progress import (
 from rich.table import Table
 from rich.text import Text
 
-__all__ = ["amount", "drawn_bar", "err", "out", "phases", "sparkline", "trend_table"]
+__all__ = ["drawn_bar", "err", "out", "phases", "sparkline", "trend_table"]
 
 _WIDTH = 120  # characters where stdout is no terminal
 out = Console(soft_wrap=True, width=None if sys.stdout.isatty() else _WIDTH)
 err = Console(stderr=True, soft_wrap=True)
 
 _BLOCKS = "▁▂▃▄▅▆▇█"
-
-
-def amount(number: int, one: str, many: str = "") -> str:
-    """Returns a number and its noun: 1 post, 1,204 posts."""
-    return f"{number:,} {one if number == 1 else many or one + 's'}"
 
 
 class _Rate(ProgressColumn):

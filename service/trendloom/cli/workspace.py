@@ -150,7 +150,8 @@ def run_all(
     ahead: bool = True,
 ) -> dict[str, int]:
     """Runs the whole path, prints the trends, and returns the images by status; `ahead`: forecasts them too."""
-    from trendloom.cli.show import amount, err, phases
+    from trendloom.cli.show import err, phases
+    from trendloom.nouns import amount
     from trendloom.pipeline.indexing import vector_index
     from trendloom.pipeline.ingest import statuses
     from trendloom.pipeline.study import study
@@ -227,7 +228,8 @@ def show_trends(
     views: Views, *, stage: str | None = None, segment: dict[str, str] | None = None, limit: int | None = None
 ) -> None:
     """Prints the head of a workspace and its trends as a table with sparklines."""
-    from trendloom.cli.show import amount, err, out, trend_table
+    from trendloom.cli.show import err, out, trend_table
+    from trendloom.nouns import amount
 
     rows = views.trends(stage=stage, segment=segment)
     head = views.overview()

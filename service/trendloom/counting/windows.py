@@ -16,8 +16,8 @@ __all__ = ["Step", "Windows", "choose_windows", "plausible", "step_named", "wind
 
 Step = Literal["week", "month"]
 
-_FIRST = datetime(2005, 1, 1, tzinfo=UTC)  # photos were not shared socially before
-_LAST = datetime(2100, 1, 1, tzinfo=UTC)  # later years stand for "no date", as 9999 does
+_FIRST_US = int(datetime(2005, 1, 1, tzinfo=UTC).timestamp() * 1e6)  # photos were not shared socially before
+_LAST_US = int(datetime(2100, 1, 1, tzinfo=UTC).timestamp() * 1e6)  # later years stand for "no date", as 9999 does
 _LONG_WEEKS = 209  # four years of weeks; longer spans are counted by month
 _SPARSE_POSTS = 20  # posts a week under which a span of a year or more is counted by month
 _STRAY_GAP = timedelta(weeks=26)
@@ -124,7 +124,7 @@ def _times(posted_at: pl.Series) -> NDArray[np.int64]:
 def plausible(posted_at: pl.Series) -> pl.Series:
     """Returns which of a column of UTC times may be right: from 2005 to 2099, and not far from all others."""
     micro = _times(posted_at)
-    inside = np.flatnonzero((micro >= int(_FIRST.timestamp() * 1e6)) & (micro < int(_LAST.timestamp() * 1e6)))
+    inside = np.flatnonzero((micro >= _FIRST_US) & (micro < _LAST_US))
     order = inside[np.argsort(micro[inside], kind="stable")]
     found = np.zeros(len(micro), dtype=bool)
     found[order[~_strays(micro[order])]] = True
@@ -149,12 +149,10 @@ def choose_windows(posted_at: pl.Series, *, as_of: date | datetime | None = None
     """
     limit = _as_utc(as_of)
     micro = _times(posted_at)
-    first_us = int(_FIRST.timestamp() * 1e6)
-    last_us = int(_LAST.timestamp() * 1e6)
-    limit_us = last_us if limit is None else int(limit.timestamp() * 1e6)
+    limit_us = _LAST_US if limit is None else int(limit.timestamp() * 1e6)
     missing = micro == np.iinfo(np.int64).min
-    ancient = ~missing & (micro < first_us)
-    endless = micro >= last_us
+    ancient = ~missing & (micro < _FIRST_US)
+    endless = micro >= _LAST_US
     future = ~endless & (micro >= limit_us)
     usable = np.flatnonzero(~(missing | ancient | endless | future))
     order = usable[np.argsort(micro[usable], kind="stable")]

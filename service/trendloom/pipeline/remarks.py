@@ -9,6 +9,7 @@ from itertools import pairwise
 import polars as pl
 
 from trendloom.counting import Windows
+from trendloom.nouns import amount
 from trendloom.stages import MIN_PEOPLE, MIN_WINDOWS
 
 __all__ = ["late", "posts_by_window", "remarks"]
@@ -40,10 +41,6 @@ def late(before: Mapping[str, int], counted: Mapping[str, int], now: date | None
     return {start: posts for start, posts in more.items() if posts > 0}
 
 
-def _amount(number: int, noun: str) -> str:
-    return f"{number:,} {noun}" + ("" if number == 1 else "s")
-
-
 def remarks(posts: pl.DataFrame, report: Mapping[str, object], *, step: str, now: date | None) -> tuple[str, ...]:
     """Returns sentences on the posts that count in no window, on windows without posts, and on too short a history.
 
@@ -56,18 +53,18 @@ def remarks(posts: pl.DataFrame, report: Mapping[str, object], *, step: str, now
     said = []
     undated = posts["posted_at"].null_count()
     if undated:
-        said.append(f"{_amount(undated, 'post')} with no readable time: tagged, but counted in no {step}")
+        said.append(f"{amount(undated, 'post')} with no readable time: tagged, but counted in no {step}")
     wrong = [(words, report.get(name)) for name, words in _WRONG.items()]
-    dated = [f"{_amount(posts, 'post')} dated {words}" for words, posts in wrong if isinstance(posts, int) and posts]
+    dated = [f"{amount(posts, 'post')} dated {words}" for words, posts in wrong if isinstance(posts, int) and posts]
     if dated:
         said.append(f"{', '.join(dated)}: tagged, but counted in no {step}")
     nameless = posts["author_hash"].null_count()
     if nameless:
-        said.append(f"{_amount(nameless, 'post')} of no known author: each counts as a person of its own")
+        said.append(f"{amount(nameless, 'post')} of no known author: each counts as a person of its own")
     came = report.get("late")
     if isinstance(came, Mapping) and came:
         said.append(
-            f"{_amount(sum(came.values()), 'post')} came late, for {_amount(len(came), step)} that had been counted "
+            f"{amount(sum(came.values()), 'post')} came late, for {amount(len(came), step)} that had been counted "
             f"(the first of {_day(min(came))}): counted again"
         )
     counted = report.get("by_window")
@@ -76,7 +73,7 @@ def remarks(posts: pl.DataFrame, report: Mapping[str, object], *, step: str, now
     people = report.get("recent_people")
     if isinstance(people, int) and now and people < MIN_PEOPLE:
         span = "13 weeks" if step == "week" else "3 months"
-        who = f"{people:,} {'person' if people == 1 else 'people'}"
+        who = amount(people, "person", "people")
         said.append(f"{who} posted in the last {span}: what rises is judged from {MIN_PEOPLE} people on")
     return tuple(said)
 
@@ -89,13 +86,13 @@ def _history(counted: Mapping[date, int], step: str, now: date) -> list[str]:
     if holes:
         empty = sum(_windows(begin, end, step) for begin, end in holes)
         begin, end = max(holes, key=lambda hole: hole[1] - hole[0])
-        words = f"{_amount(empty, step)} without any post, the longest time from {_day(begin)} to {_day(end)}: no share is known"
+        words = f"{amount(empty, step)} without any post, the longest time from {_day(begin)} to {_day(end)}: no share is known"
         if end - begin >= timedelta(weeks=_LONG_GAP):
             words += f"; if later dates are wrong, --as-of {begin} leaves them out"
         said.append(words)
     known = _windows(starts[0], now, step)
     if known < MIN_WINDOWS[step]:
-        said.append(f"{_amount(known, step)} counted: what rises is judged from {MIN_WINDOWS[step]} {step}s on")
+        said.append(f"{amount(known, step)} counted: what rises is judged from {MIN_WINDOWS[step]} {step}s on")
     return said
 
 

@@ -10,6 +10,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from trendloom.nouns import amount
 from trendloom.stages.bench import Bench
 from trendloom.stages.evidence import Evidence
 
@@ -106,7 +107,7 @@ def _panel(bench: Bench, row: Mapping[str, Any]) -> str:
     """Returns how many people of the last months show a trend, and where."""
     unit, length = bench.tally.windows.step, int(bench.recent.sum())
     low, share, high = (_percent(row[name]) for name in ("share_low", "share", "share_high"))
-    people = "1 person" if row["authors"] == 1 else f"{row['authors']} people"
+    people = amount(row["authors"], "person", "people")
     spread = f", spread over {row['countries']} countries" if row["countries"] > 1 else ""
     return f"{share} % of people ({low} to {high}) in the last {length} {unit}s, {people}{spread}"
 
@@ -128,9 +129,9 @@ def _words(
         return "nothing earlier to compare with"
     past = f"the same {unit}s a year before" if bench.shown.seasonal else f"a usual span of {length} {unit}s before"
     blocks = max(int(bench.shown.block.max()), 1)
-    now, text = f"{evidence.now[trend]:.0f}", _panel(bench, row)
-    if now != str(row["authors"]) or length != bench.recent.sum():
-        text += f"; {now} {'person' if now == '1' else 'people'} in the last {length} {unit}s"
+    now, text = round(float(evidence.now[trend])), _panel(bench, row)
+    if now != row["authors"] or length != bench.recent.sum():
+        text += f"; {amount(now, 'person', 'people')} in the last {length} {unit}s"
     text += (
         f", {evidence.past[trend] / blocks:.0f} in {past}: "
         f"{evidence.growth[trend]:.2f} times the share ({evidence.low[trend]:.2f} to {evidence.high[trend]:.2f}), q {q:.2g}"

@@ -9,6 +9,7 @@ from datetime import date, datetime
 from typing import Self
 from urllib.parse import quote, urlencode
 
+from trendloom import nouns
 from trendloom.web.schemas import Trend
 
 __all__ = [
@@ -118,7 +119,7 @@ def count(value: float | None) -> str:
 
 def amount(value: float | None, one: str, many: str = "") -> str:
     """Returns a number and its noun: 1 post, 1,204 posts."""
-    return f"{count(value)} {one if value == 1 else many or one + 's'}"
+    return f"– {many or one + 's'}" if value is None else nouns.amount(value, one, many)
 
 
 def people(value: float | None) -> str:
