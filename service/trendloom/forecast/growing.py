@@ -1,10 +1,10 @@
 """What emerges: the probability that a series is a tenth, or a quarter, higher in the coming year than in the last.
 
-Logistic regressions over all series learn it from earlier origins whose year is known by now. The outcome is the mean of
-the coming year over that of the last; one regression for each of several marks of growth, and the order of series is
-that of their mean log odds: neighbouring marks say nearly the same, and few series pass a high one. Probabilities are
-those of the mark itself. Chosen by leaving series out at origins whose outcome was known before the years that are
-reported (`docs/forecasting.md` has the table).
+Logistic regressions and extremely randomised trees (Geurts, Ernst and Wehenkel, 2006) over all series learn it from
+earlier origins whose year is known by now; their log odds are averaged. The outcome is the mean of the coming year over
+that of the last, asked at several marks of growth, and the order of series is that of their mean log odds: neighbouring
+marks say nearly the same, and few series pass a high one. Probabilities are those of the mark itself. Chosen at origins
+whose outcome was known before the years that are reported (`docs/forecasting.md` has the table).
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
+from sklearn.ensemble import ExtraTreesRegressor
 from sklearn.linear_model import LogisticRegression
 
 from trendloom.forecast.calendar import Rhythm
@@ -27,6 +28,10 @@ __all__ = ["MARKS", "Growing", "growing_chances"]
 MARKS = (0.1, 0.25)  # growth of the coming year over the last
 _ORDER = (0.0, 0.05, 0.1, 0.15, 0.2, 0.25, 0.3)  # marks whose log odds make the order
 _STRENGTH = 0.002  # inverse of the penalty on the standardised features
+_TREES = 100
+_LEAF = 15  # outcomes
+_TRIED = 0.33  # share of the features that a split chooses from
+_SUREST = 0.005  # a share of outcomes is no nearer than this to 0 or 1
 _ROWS = 400  # known outcomes that a probability needs
 _FLOOR = 0.1  # share of a series' mean added to both sides of a ratio
 _TINY = 1e-9
@@ -72,10 +77,11 @@ def growing_chances(engine: Engine) -> Growing:
 
     every, known = np.arange(count), standard(lessons)
     coming = standard(_features(_past(engine, now, every, engine.outlook(now).parts), grid.rhythm))
-    odds = {mark: _odds(known, outcome > mark, coming) for mark in _ORDER}
+    passed = outcome[:, None] > np.array(_ORDER)
+    odds = (_of_regressions(known, passed, coming) + _of_trees(known, passed, coming, seed=grid.seed)) / 2
     young = ~engine.grown(now)
-    score = np.mean([odds[mark] for mark in _ORDER], axis=0)
-    probability = np.stack([1 / (1 + np.exp(-odds[mark])) for mark in MARKS])
+    score = odds.mean(axis=1)
+    probability = 1 / (1 + np.exp(-odds[:, [_ORDER.index(mark) for mark in MARKS]].T))
     score[young], probability[:, young] = np.nan, np.nan
     return Growing(score=score, probability=np.minimum.accumulate(probability, axis=0), rows=len(outcome))
 
@@ -99,12 +105,27 @@ def _lessons(engine: Engine) -> tuple[Floats64, Floats64]:
     return np.concatenate(rows[1:] or rows), np.concatenate(growth)
 
 
-def _odds(rows: Floats64, truth: NDArray[np.bool_], coming: Floats64) -> Floats64:
-    """Returns log odds for each coming row, (n,); the same for all where only one kind of outcome is known."""
-    if truth.all() or not truth.any():
-        share = (truth.sum() + 0.5) / (len(truth) + 1)
-        return np.full(len(coming), float(np.log(share / (1 - share))))
-    return np.asarray(LogisticRegression(C=_STRENGTH, max_iter=500).fit(rows, truth).decision_function(coming))
+def _of_regressions(rows: Floats64, passed: NDArray[np.bool_], coming: Floats64) -> Floats64:
+    """Returns log odds (n, marks) for coming rows (n, f), a logistic regression for each mark.
+
+    Where only one kind of outcome is known, they are the same for all.
+    """
+    found = np.zeros((len(coming), passed.shape[1]))
+    for mark, truth in enumerate(passed.T):
+        if truth.all() or not truth.any():
+            share = (truth.sum() + 0.5) / (len(truth) + 1)
+            found[:, mark] = np.log(share / (1 - share))
+        else:
+            fitted = LogisticRegression(C=_STRENGTH, max_iter=500).fit(rows, truth)
+            found[:, mark] = fitted.decision_function(coming)
+    return found
+
+
+def _of_trees(rows: Floats64, passed: NDArray[np.bool_], coming: Floats64, *, seed: int) -> Floats64:
+    """Returns log odds (n, marks) for coming rows (n, f), of the shares of outcomes in the leaves of trees for all marks."""
+    trees = ExtraTreesRegressor(_TREES, min_samples_leaf=_LEAF, max_features=_TRIED, random_state=seed)
+    share = np.clip(trees.fit(rows, passed.astype(np.float64)).predict(coming), _SUREST, 1 - _SUREST)
+    return np.asarray(np.log(share / (1 - share)))
 
 
 def _past(engine: Engine, origin: int, columns: NDArray[np.int64], parts: Sequence[Parts]) -> _Past:
