@@ -1,6 +1,9 @@
 from __future__ import annotations
 
 import copy
+import json
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -10,7 +13,7 @@ import yaml
 
 from trendloom.artifacts import taxonomy_path
 from trendloom.errors import ArtifactError
-from trendloom.taxonomy import Taxonomy, load_taxonomy
+from trendloom.taxonomy import Taxonomy, load_taxonomy, write_parsed
 
 SMALL: dict[str, Any] = {
     "name": "small",
@@ -131,3 +134,36 @@ def test_the_shipped_taxonomy_is_sound() -> None:
     assert taxonomy.group("sleeves").fits("dress")
     assert not taxonomy.group("sleeves").fits("belt")
     assert not taxonomy.group("pattern").fits("ring")
+
+
+def test_the_shipped_taxonomy_is_read_without_a_yaml_parser() -> None:
+    read = (
+        "import sys; from trendloom.artifacts import taxonomy_path; from trendloom.taxonomy import load_taxonomy; "
+        "load_taxonomy(taxonomy_path()); sys.exit('yaml' in sys.modules)"
+    )
+    assert subprocess.run([sys.executable, "-c", read], check=False).returncode == 0, (
+        "run trendloom.taxonomy.write_parsed on models/taxonomy.yaml"
+    )
+
+
+def test_a_parsed_taxonomy_is_that_of_its_yaml(tmp_path: Path) -> None:
+    path = tmp_path / "taxonomy.yaml"
+    path.write_bytes(taxonomy_path().read_bytes())
+    plain = load_taxonomy(path)
+    assert load_taxonomy(taxonomy_path()) == plain
+    parsed = write_parsed(path)
+    assert load_taxonomy(path) == plain
+    kept = json.loads(parsed.read_text(encoding="utf-8"))
+    kept["content"]["name"] = "parsed"
+    parsed.write_text(json.dumps(kept), encoding="utf-8")
+    assert load_taxonomy(path).name == "parsed"
+    path.write_bytes(path.read_bytes() + b"# edited\n")
+    assert load_taxonomy(path) == plain
+
+
+@pytest.mark.parametrize("damaged", [b"", b"[]", b"{", b"{}", b'{"sha256": 1}', b"[" * 100_000, b"\xff"])
+def test_a_damaged_parsed_taxonomy_is_not_read(tmp_path: Path, damaged: bytes) -> None:
+    path = tmp_path / "taxonomy.yaml"
+    path.write_text(yaml.safe_dump(SMALL))
+    path.with_suffix(".json").write_bytes(damaged)
+    assert load_taxonomy(path).name == "small"

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 import re
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, cast, get_args
 
-import yaml
-
 from trendloom.errors import ArtifactError
 
-__all__ = ["Group", "Part", "Taxonomy", "Value", "load_layer", "load_taxonomy"]
+__all__ = ["Group", "Part", "Taxonomy", "Value", "load_layer", "load_taxonomy", "write_parsed"]
 
 Part = Literal["upper", "lower", "whole", "feet", "bag", "head", "jewellery", "accessory"]
 
@@ -98,7 +98,7 @@ def load_taxonomy(path: Path) -> Taxonomy:
     Raises:
         ArtifactError: the file is missing, or a field is absent, unknown, doubled or of another kind.
     """
-    taxonomy = _read(path)
+    taxonomy = _read(path, _parsed)
     _check_types(taxonomy, path.name)
     return taxonomy
 
@@ -127,15 +127,17 @@ def load_layer(path: Path) -> Taxonomy:
     return layer
 
 
-def _read(path: Path) -> Taxonomy:
+def _read(path: Path, parsed: Callable[[Path, bytes], object] = lambda path, text: None) -> Taxonomy:
+    """Returns the groups in a YAML file; `parsed` may know its content without going through the text."""
     try:
         if path.stat().st_size > MAX_BYTES:
             raise ArtifactError(f"{path.name}: expected at most {MAX_BYTES} bytes, got more")
-        raw = _parse(path.read_bytes())
+        text = path.read_bytes()
     except OSError as exc:
         raise ArtifactError(f"expected groups and prompts in {path.name!r}, found no file to read") from exc
-    except (yaml.YAMLError, RecursionError) as exc:
-        raise ArtifactError(f"{path.name}: expected YAML, got text that does not parse ({exc})") from exc
+    raw = parsed(path, text)
+    if raw is None:
+        raw = _parse(path, text)
     fields = _object(raw, path.name, {"name", "version", "groups"})
     groups = tuple(
         _group(entry, f"{path.name}: groups[{n}]")
@@ -149,10 +151,44 @@ def _read(path: Path) -> Taxonomy:
     )
 
 
-def _parse(text: bytes) -> object:
-    """Returns the YAML in plain types. The C parser is eight times faster, but deep nesting would end the process."""
+def _parsed(path: Path, text: bytes) -> object:
+    """Returns what `write_parsed` kept of exactly this text; None where there is nothing of it."""
+    copy = path.with_suffix(".json")
+    try:
+        if not copy.is_file() or copy.stat().st_size > 2 * MAX_BYTES:
+            return None
+        kept = json.loads(copy.read_bytes())
+        return kept["content"] if kept["sha256"] == hashlib.sha256(text).hexdigest() else None
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):
+        return None
+
+
+def write_parsed(path: Path) -> Path:
+    """Returns the path of a YAML file's content as JSON, written beside it: it is read twenty times as fast.
+
+    Raises:
+        ArtifactError: the file is missing or no YAML.
+    """
+    load_taxonomy(path)
+    text, copy = path.read_bytes(), path.with_suffix(".json")
+    kept = {"sha256": hashlib.sha256(text).hexdigest(), "content": _parse(path, text)}
+    copy.write_text(json.dumps(kept, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+    return copy
+
+
+def _parse(path: Path, text: bytes) -> object:
+    """Returns the YAML in plain types. The C parser is eight times faster, but deep nesting would end the process.
+
+    Raises:
+        ArtifactError: it is no YAML.
+    """
+    import yaml  # noqa: PLC0415  the shipped taxonomy is read without it
+
     flat = len(re.findall(rb"[\[{]|[-?:] +[-?]", text)) < MAX_NESTED
-    return yaml.load(text, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader) if flat else yaml.SafeLoader)
+    try:
+        return yaml.load(text, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader) if flat else yaml.SafeLoader)
+    except (yaml.YAMLError, RecursionError) as exc:
+        raise ArtifactError(f"{path.name}: expected YAML, got text that does not parse ({exc})") from exc
 
 
 def _check_types(taxonomy: Taxonomy, place: str) -> None:
