@@ -1,6 +1,7 @@
 """The command line: exit codes, one clear line for what cannot start, outputs as agreed."""
 
 import csv
+import gc
 import importlib
 import importlib.abc
 import json
@@ -225,6 +226,16 @@ def test_interrupted_while_it_is_imported_it_says_nothing(monkeypatch: pytest.Mo
     with pytest.raises(SystemExit) as ended:
         entry.main()
     assert ended.value.code == 130
+
+
+def test_garbage_is_collected_while_a_command_runs(monkeypatch: pytest.MonkeyPatch) -> None:
+    entry = importlib.import_module("trendloom.__main__")
+    seen: list[bool] = []
+    monkeypatch.setattr(sys, "argv", ["trendloom", "--version"])
+    monkeypatch.setattr("typer.echo", lambda *_: seen.append(gc.isenabled()))
+    with pytest.raises(SystemExit):
+        entry.main()
+    assert seen == [True]
 
 
 def test_a_busy_workspace_is_one_line(dump: Path, home: Path, capsys: pytest.CaptureFixture[str]) -> None:
