@@ -3,6 +3,7 @@
 import csv
 import os
 import shutil
+from collections.abc import Sequence
 from datetime import date
 from pathlib import Path
 
@@ -22,7 +23,8 @@ from trendloom.pipeline.views import Views
 from trendloom.sources import open_source
 from trendloom.stages import STAGES
 from trendloom.store import Workspace
-from trendloom.types import Floats, Pixels
+from trendloom.types import Floats, Pixels, Tag
+from trendloom.vision.tagger import Unsaid
 from trendloom.web import words
 
 QUIET = {"workers": 2, "progress": lambda done, total: None}
@@ -210,6 +212,31 @@ def test_tag_writes_a_row_per_image_garment_and_tag(tmp_path: Path, dump: Path) 
     bad = [row for row in rows if row["status"] != "ok"]
     assert len(bad) == counts.total() - counts["ok"] == 3
     assert all(row["error"] and not row["group"] and not row["x0"] for row in bad)
+
+
+def test_why_a_garment_has_no_tag_of_a_group_is_told_when_asked(tmp_path: Path, dump: Path) -> None:
+    asked: list[list[str]] = []
+
+    def reasons(tags: Sequence[Tag]) -> list[Unsaid]:
+        asked.append([tag.group for tag in tags])
+        return [
+            Unsaid(group="heel", why="does not apply"),
+            Unsaid(group="fit", why="none", value_id="trendloom:no-fit"),
+        ]
+
+    plain, told = tmp_path / "plain.parquet", tmp_path / "told.parquet"
+    for output, unsaid in ((plain, None), (told, reasons)):
+        tag_to(open_source([dump]), HistogramEncoder(), ShirtTagger(), output, unsaid=unsaid, **QUIET)  # type: ignore[arg-type]
+    rows = pl.read_parquet(told)
+    silent = rows.filter(pl.col("why").is_not_null())
+    assert rows.columns == [*pl.read_parquet(plain).columns, "why"]
+    said = rows.filter(pl.col("why").is_null()).drop("why")
+    assert said.equals(pl.read_parquet(plain))  # what is said stays as it is
+    assert silent.height == 2 * len(asked)
+    assert silent["value"].null_count() == silent.height  # so nothing can take it for a tag
+    assert set(silent.select("group", "value_id", "why").rows()) == {
+        ("heel", None, "does not apply"), ("fit", "trendloom:no-fit", "none"),
+    }  # fmt: skip
 
 
 def test_an_interrupted_output_goes_on_where_it_stopped(tmp_path: Path, dump: Path) -> None:

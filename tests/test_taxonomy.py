@@ -13,7 +13,7 @@ import yaml
 
 from trendloom.artifacts import taxonomy_path
 from trendloom.errors import ArtifactError
-from trendloom.taxonomy import Taxonomy, load_taxonomy, write_parsed
+from trendloom.taxonomy import Absence, Taxonomy, load_taxonomy, write_parsed
 
 SMALL: dict[str, Any] = {
     "name": "small",
@@ -28,7 +28,8 @@ SMALL: dict[str, Any] = {
                 {"value": "dress", "plural": "dresses", "part": "whole", "id": "fashionpedia:10", "prompts": ["dress"]},
                 {"value": "cap", "part": "head", "id": "shopify:aa-2-17-1", "google_id": 173, "prompts": ["cap"]},
             ],
-            "none": {"prompts": ["an animal"]},
+            "none": {"id": "trendloom:no-garment", "means": "nothing is worn", "prompts": ["an animal"]},
+            "not_visible": {"id": "trendloom:type-not-visible", "means": "too little is seen"},
         },
         {
             "name": "sleeves",
@@ -37,6 +38,7 @@ SMALL: dict[str, Any] = {
             "templates": ["{}"],
             "applies_to": ["dress"],
             "values": [{"value": "sleeveless", "id": "shopify:174", "prompts": ["no sleeves"]}],
+            "none": {"value": "sleeveless", "means": "the armholes have no sleeves"},
         },
     ],
 }
@@ -54,7 +56,11 @@ def test_a_small_taxonomy_is_read_whole(tmp_path: Path) -> None:
     types, sleeves = taxonomy.groups
     assert [value.plural for value in types.values] == ["dresses", "cap"]
     assert (types.values[1].google_id, types.values[1].part) == (173, "head")
-    assert types.none == ("an animal",)
+    assert types.none == Absence(id="trendloom:no-garment", means="nothing is worn", prompts=("an animal",))
+    assert types.none_prompts == ("an animal",)
+    assert types.not_visible == Absence(id="trendloom:type-not-visible", means="too little is seen")
+    assert sleeves.none == Absence(id="shopify:174", means="the armholes have no sleeves", value="sleeveless")
+    assert (sleeves.none_prompts, sleeves.not_visible) == ((), None)
     assert sleeves.exclusive
     assert sleeves.fits("dress")
     assert not sleeves.fits("cap")
@@ -81,6 +87,23 @@ def test_a_small_taxonomy_is_read_whole(tmp_path: Path) -> None:
         (lambda t: t["groups"][0].update(prompt="x"), "unknown field prompt"),
         (lambda t: t["groups"][0].update(none={"prompts": []}), "type: none: prompts"),
         (lambda t: t["groups"][0].update(none=["an animal"]), "type: none"),
+        (lambda t: t["groups"][0].update(none={"means": "nothing"}), "type: none: id"),
+        (lambda t: t["groups"][0].update(none={"id": "trendloom:no", "prompts": ["dress"]}), "type: prompts: .*dress"),
+        (lambda t: t["groups"][0]["none"].update(id="fashionpedia:10"), "type: ids: .*fashionpedia:10"),
+        (lambda t: t["groups"][0]["not_visible"].update(id="trendloom:no-garment"), "type: ids: .*no-garment"),
+        (lambda t: t["groups"][0]["not_visible"].pop("means"), "type: not_visible: means"),
+        (
+            lambda t: t["groups"][0]["not_visible"].update(prompts=["a blur"]),
+            "type: not_visible: unknown field prompts",
+        ),
+        (
+            lambda t: t["groups"][1]["none"].update(value="long"),
+            "sleeves: none: value: expected one of sleeveless, got",
+        ),
+        (
+            lambda t: t["groups"][1]["none"].update(id="shopify:1"),
+            "sleeves: none: expected either value or id, got both",
+        ),
         (lambda t: t["groups"][0]["values"][1].update(value="dress"), "type: values: .*dress"),
         (lambda t: t["groups"][0]["values"][1].update(id="fashionpedia:10"), "fashionpedia:10 more than once"),
         (lambda t: t["groups"][0]["values"][1].update(prompts=["dress"]), "type: prompts: .*dress"),
@@ -111,6 +134,13 @@ def test_what_is_no_taxonomy_is_refused(tmp_path: Path, raw: str) -> None:
         load(tmp_path, raw)
 
 
+def test_none_may_be_prompts_alone(tmp_path: Path) -> None:
+    raw = copy.deepcopy(SMALL)
+    raw["groups"][0]["none"] = {"prompts": ["an animal"]}  # as taxonomies were written before it had an id
+    found = load(tmp_path, raw).group("type").none
+    assert found == Absence(id="trendloom:none", means="none of the values", prompts=("an animal",))
+
+
 def test_a_missing_file_is_told(tmp_path: Path) -> None:
     with pytest.raises(ArtifactError, match="found no file"):
         load_taxonomy(tmp_path / "taxonomy.yaml")
@@ -118,12 +148,19 @@ def test_a_missing_file_is_told(tmp_path: Path) -> None:
 
 def test_the_shipped_taxonomy_is_sound() -> None:
     taxonomy = load_taxonomy(taxonomy_path())
-    assert taxonomy.identity == "trendloom 3"
+    assert taxonomy.identity == "trendloom 4"
     assert [group.name for group in taxonomy.groups] == [
         "type", "colour", "pattern", "sleeves", "neckline", "fabric", "fit", "length", "closure", "heel", "occasion",
     ]  # fmt: skip
     types = taxonomy.group("type")
-    assert types.none
+    assert types.none_prompts
+    assert [group.name for group in taxonomy.groups if group.none_prompts] == ["type"]
+    for group in taxonomy.groups:
+        assert group.none is not None, group.name
+        assert group.not_visible is not None, group.name
+        assert group.not_visible.id == f"trendloom:{group.name}-not-visible"
+    known = {group.name: group.none.value for group in taxonomy.groups if group.none and group.none.value}
+    assert known == {"pattern": "plain", "sleeves": "sleeveless", "heel": "flat"}
     assert {value.part for value in types.values} == {
         "upper", "lower", "whole", "feet", "bag", "head", "jewellery", "accessory",
     }  # fmt: skip

@@ -13,10 +13,11 @@ from hypothesis import strategies as st
 from tests.doubles import HistogramEncoder, write_model
 from trendloom.artifacts import ModelCard, load_card
 from trendloom.errors import ArtifactError
-from trendloom.taxonomy import Group, Part, Taxonomy, Value
+from trendloom.taxonomy import Absence, Group, Part, Taxonomy, Value
 from trendloom.types import Floats
 from trendloom.vision.tagger import (
     PromptTagger,
+    Unsaid,
     find_prompt_vectors,
     make_prompt_vectors,
     prompt_vectors,
@@ -35,17 +36,18 @@ def value(name: str, *prompts: str, part: Part | None = None) -> Value:
     )  # fmt: skip
 
 
+NOTHING = Absence(id="trendloom:no-garment", means="no garment", prompts=("a dog", "a car"))
 TYPES = Group(
     name="type", label="Type", exclusive=False, templates=("{}", "a photo of {}"),
-    values=(value("dress", part="whole"), value("ring", part="jewellery")), none=("a dog", "a car"), applies_to=None,
+    values=(value("dress", part="whole"), value("ring", part="jewellery")), none=NOTHING, applies_to=None,
 )  # fmt: skip
 COLOUR = Group(
     name="colour", label="Colour", exclusive=False, templates=("{}",),
-    values=(value("red", "red", "scarlet"), value("blue"), value("green")), none=(), applies_to=None,
+    values=(value("red", "red", "scarlet"), value("blue"), value("green")), applies_to=None,
 )  # fmt: skip
 SLEEVES = Group(
     name="sleeves", label="Sleeves", exclusive=True, templates=("{}",),
-    values=(value("long"), value("short")), none=(), applies_to=frozenset({"dress"}),
+    values=(value("long"), value("short")), applies_to=frozenset({"dress"}),
 )  # fmt: skip
 TAXONOMY = Taxonomy(name="small", version="1", groups=(TYPES, COLOUR, SLEEVES))
 
@@ -132,6 +134,32 @@ def test_a_finders_kind_counts_the_more_the_more_garments_it_found(tmp_path: Pat
     chances = {tag.value: tag.probability for tag in found if tag.group == "type"}
     assert chances["dress"] == pytest.approx(dress, abs=1e-3)
     assert [tag for tag in whole if tag.group == "type"] == [tag for tag in told.tag(garment)[0] if tag.group == "type"]
+
+
+def test_why_a_group_says_nothing(tmp_path: Path) -> None:
+    told: dict[str, dict[str, object]] = {
+        name: {"scale": 2.0, "threshold": 0.4} for name in ("type", "colour", "sleeves")
+    }
+    told["colour"]["threshold"] = 0.9
+    card = make_card(tmp_path / "toy", tags=told)
+    vectors = {"type": AXES[:3], "colour": AXES[:3], "sleeves": AXES[2:4]}
+    one = PromptTagger(taxonomy=TAXONOMY, card=card, vectors=vectors)
+    dress, ring, dog = (one.tag(row(*numbers))[0] for numbers in ((0.9, 0, 0, 0.3), (0.1, 0.9, 0, 0), (0, 0, 0.9, 0)))
+    (colour,) = one.unsaid(dress)
+    assert (colour.group, colour.why) == ("colour", "unsure")
+    assert colour.probability == max(tag.probability for tag in dress if tag.group == "colour")
+    assert one.unsaid(ring)[-1] == Unsaid(group="sleeves", why="does not apply")
+    assert one.unsaid(dog) == [
+        Unsaid(group="type", why="none", value_id="trendloom:no-garment"),
+        Unsaid(group="colour", why="does not apply"),
+        Unsaid(group="sleeves", why="does not apply"),
+    ]
+    told["sleeves"]["validated"] = False
+    del told["colour"]
+    off = PromptTagger(taxonomy=TAXONOMY, card=make_card(tmp_path / "off", tags=told), vectors=vectors)
+    assert off.unsaid(off.tag(row(0.9, 0, 0, 0.3))[0]) == [
+        Unsaid(group="colour", why="off"), Unsaid(group="sleeves", why="off"),
+    ]  # fmt: skip
 
 
 def test_no_rows_give_no_tags(tmp_path: Path) -> None:

@@ -127,8 +127,8 @@ class Asked:
     def vectors(self, group: dict[str, Any]) -> tuple[list[str], Floats]:
         """The group's values (and `none`) with their learned vectors, else the mean of their prompts in its templates."""
         said = {value["value"]: value["prompts"] for value in group["values"]}
-        if NONE in group:
-            said[NONE] = group[NONE]["prompts"]
+        if asked := (group.get(NONE) or {}).get("prompts"):
+            said[NONE] = asked
         prompts = [[t.format(p) for p in its for t in group["templates"]] for its in said.values()]
         found = prompt_vectors(self.head, self.judge.cache, prompts)
         for n, value in enumerate(said):

@@ -157,10 +157,10 @@ def taxonomy_tasks(records: list[Record], taxonomy: Path, labels: Path = HERE / 
         classes = [v["value"] for v in group["values"]]
         prompts = [[t.format(p) for p in v["prompts"] for t in group["templates"]] for v in group["values"]]
         none = None
-        if "none" in group:
+        if asked := (group.get("none") or {}).get("prompts"):
             none = len(classes)
             classes = [*classes, "none"]
-            prompts.append([t.format(p) for p in group["none"]["prompts"] for t in group["templates"]])
+            prompts.append([t.format(p) for p in asked for t in group["templates"]])
         rows = {}
         for n, record in enumerate(records):
             values = (

@@ -6,14 +6,14 @@ import hashlib
 import json
 import re
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, cast, get_args
 
 from trendloom.errors import ArtifactError
 
-__all__ = ["Group", "Part", "Taxonomy", "Value", "load_layer", "load_taxonomy", "write_parsed"]
+__all__ = ["Absence", "Group", "Part", "Taxonomy", "Value", "load_layer", "load_taxonomy", "write_parsed"]
 
 Part = Literal["upper", "lower", "whole", "feet", "bag", "head", "jewellery", "accessory"]
 
@@ -21,7 +21,7 @@ TYPE = "type"
 MAX_BYTES = 1 << 20
 MAX_NESTED = 2_000  # openings in the text: no file can nest deeper than it opens
 _ID = re.compile(r"(fashionpedia:\d+|shopify:\d+|shopify:[a-z]{2}(-\d+)+|trendloom:[a-z0-9]+(-[a-z0-9]+)*)")
-_GROUP_FIELDS = {"name", "label", "exclusive", "templates", "values", "none", "applies_to"}
+_GROUP_FIELDS = {"name", "label", "exclusive", "templates", "values", "none", "not_visible", "applies_to"}
 _VALUE_FIELDS = {"value", "id", "prompts", "plural", "part", "google_id", "fashionpedia_id"}
 
 
@@ -42,10 +42,25 @@ class Value:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Absence:
+    """That a garment has nothing which a group asks for, or that its photo does not show it; never a tag itself.
+
+    `value`: the value of the group that says the same, as `sleeveless` does; then the id is that value's. `means` is for
+    people to read; with `prompts` it competes with the values of the group.
+    """
+
+    id: str
+    means: str
+    value: str | None = None
+    prompts: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
 class Group:
     """One question about a garment.
 
-    `exclusive`: a garment shows one value at most. `none`: prompts of what shows no value at all.
+    `exclusive`: a garment shows one value at most. `none`: it has nothing that the group asks for; `not_visible`: its
+    photo does not show it; None where the taxonomy has no id for that.
     `applies_to`: the types that the question fits; None: all of them.
     """
 
@@ -54,8 +69,14 @@ class Group:
     exclusive: bool
     templates: tuple[str, ...]
     values: tuple[Value, ...]
-    none: tuple[str, ...]
     applies_to: frozenset[str] | None
+    none: Absence | None = None
+    not_visible: Absence | None = None
+
+    @property
+    def none_prompts(self) -> tuple[str, ...]:
+        """Prompts of what shows no value at all; without them a photo is not asked whether it shows none."""
+        return self.none.prompts if self.none else ()
 
     def fits(self, type_value: str) -> bool:
         """Returns whether the question fits a garment of this type."""
@@ -117,7 +138,8 @@ def load_layer(path: Path) -> Taxonomy:
             raise ArtifactError(f"{place}: expected another name; types belong to the taxonomy")
         for field, given, wanted in (
             ("exclusive", group.exclusive, "false"),
-            ("none", bool(group.none), "no such field"),
+            ("none", group.none is not None, "no such field"),
+            ("not_visible", group.not_visible is not None, "no such field"),
             ("applies_to", group.applies_to is not None, "no such field"),
         ):
             if given:
@@ -221,11 +243,12 @@ def _group(raw: object, place: str) -> Group:
         for n, entry in enumerate(_list(fields.get("values"), f"{place}: values"))
     )
     _refuse_doubles((value.value for value in values), f"{place}: values")
-    _refuse_doubles((value.id for value in values), f"{place}: ids")
-    none: tuple[str, ...] = ()
-    if "none" in fields:
-        none = _texts(_object(fields["none"], f"{place}: none", {"prompts"}).get("prompts"), f"{place}: none: prompts")
-    _refuse_doubles((*none, *(prompt for value in values for prompt in value.prompts)), f"{place}: prompts")
+    none = _absence(fields["none"], f"{place}: none", values) if "none" in fields else None
+    hidden = _absence(fields["not_visible"], f"{place}: not_visible") if "not_visible" in fields else None
+    own = [said.id for said in (none, hidden) if said and said.value is None]
+    _refuse_doubles((*(value.id for value in values), *own), f"{place}: ids")
+    asked = none.prompts if none else ()
+    _refuse_doubles((*asked, *(prompt for value in values for prompt in value.prompts)), f"{place}: prompts")
     applies = frozenset(_texts(fields["applies_to"], f"{place}: applies_to")) if "applies_to" in fields else None
     return Group(
         name=name,
@@ -233,18 +256,34 @@ def _group(raw: object, place: str) -> Group:
         exclusive=exclusive,
         templates=templates,
         values=values,
-        none=none,
         applies_to=applies,
+        none=none,
+        not_visible=hidden,
     )
+
+
+def _absence(raw: object, place: str, values: Sequence[Value] = ()) -> Absence:
+    """Returns what `none` or `not_visible` says; only `none`, which is given the values, may be one of them or be asked."""
+    fields = _object(raw, place, {"id", "means", "value", "prompts"} if values else {"id", "means"})
+    if "value" in fields and (both := sorted(fields.keys() & {"id", "prompts"})):
+        raise ArtifactError(f"{place}: expected either value or {both[0]}, got both: the value has its own")
+    prompts = _texts(fields["prompts"], f"{place}: prompts") if "prompts" in fields else ()
+    default = "trendloom:none" if prompts else None  # of taxonomies written before it had an id
+    means = _text(fields.get("means", "none of the values" if prompts else None), f"{place}: means")
+    if "value" not in fields:
+        return Absence(id=_value_id(fields.get("id", default), f"{place}: id"), means=means, prompts=prompts)
+    name = _text(fields["value"], f"{place}: value")
+    found = next((value for value in values if value.value == name), None)
+    if found is None:
+        raise ArtifactError(f"{place}: value: expected one of {', '.join(v.value for v in values)}, got {name!r}")
+    return Absence(id=found.id, means=means, value=name)
 
 
 def _value(raw: object, place: str) -> Value:
     fields = _object(raw, place, _VALUE_FIELDS)
     value = _text(fields.get("value"), f"{place}: value")
     place = f"{place.rsplit(':', maxsplit=1)[0]}: {value}"
-    value_id = _text(fields.get("id"), f"{place}: id")
-    if not _ID.fullmatch(value_id):
-        raise ArtifactError(f"{place}: id: expected fashionpedia:N, shopify:N or trendloom:slug, got {value_id!r}")
+    value_id = _value_id(fields.get("id"), f"{place}: id")
     part = fields.get("part")
     if part is not None and part not in get_args(Part):
         raise ArtifactError(f"{place}: part: expected one of {', '.join(get_args(Part))}, got {part!r}")
@@ -257,6 +296,13 @@ def _value(raw: object, place: str) -> Value:
         google_id=_number(fields.get("google_id"), f"{place}: google_id"),
         fashionpedia_id=_number(fields.get("fashionpedia_id"), f"{place}: fashionpedia_id"),
     )
+
+
+def _value_id(raw: object, place: str) -> str:
+    value_id = _text(raw, place)
+    if not _ID.fullmatch(value_id):
+        raise ArtifactError(f"{place}: expected fashionpedia:N, shopify:N or trendloom:slug, got {value_id!r}")
+    return value_id
 
 
 def _object(raw: object, place: str, known: set[str]) -> dict[str, object]:

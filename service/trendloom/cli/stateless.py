@@ -53,6 +53,9 @@ def tag(
             show_default=False,
         ),
     ] = None,
+    unsaid: Annotated[
+        bool, typer.Option("--unsaid", help="Also a row for each group that a garment has no tag of, and why.")
+    ] = False,
     garments: Garments = None,
     format: Format = "auto",
     map: Map = None,
@@ -83,8 +86,16 @@ def tag(
         tagger, origins = add_layers(loaded, layers, chosen.models_dir)
     with bar("tagging") as progress:
         counts = tag_to(
-            source, loaded.encoder, tagger, output, workers=chosen.threads, progress=progress, origins=origins, finder=finder
-        )  # fmt: skip
+            source,
+            loaded.encoder,
+            tagger,
+            output,
+            workers=chosen.threads,
+            progress=progress,
+            origins=origins,
+            finder=finder,
+            unsaid=loaded.tagger.unsaid if unsaid else None,
+        )
     finish(counts, output)
 
 

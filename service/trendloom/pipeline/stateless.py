@@ -14,7 +14,8 @@ import polars as pl
 from trendloom.errors import InputError
 from trendloom.pipeline.looking import Garment, Seen, look
 from trendloom.pipeline.output import PartWriter
-from trendloom.types import Encoder, Finder, Floats, Item, Source, Tagger
+from trendloom.types import Encoder, Finder, Floats, Item, Source, Tag, Tagger
+from trendloom.vision.tagger import Unsaid
 
 __all__ = [
     "EMBED_COLUMNS",
@@ -30,6 +31,7 @@ __all__ = [
 
 Progress = Callable[[int, int], None]
 Probabilities = Callable[[Floats], Floats]  # (n, dim) -> (n, labels)
+Reasons = Callable[[Sequence[Tag]], Sequence[Unsaid]]  # a garment's tags -> the groups it has none of, and why
 
 _HEAD: dict[str, pl.DataType] = {"key": pl.String(), "status": pl.String(), "error": pl.String()}
 TAG_COLUMNS: dict[str, pl.DataType] = {
@@ -142,26 +144,42 @@ def tag_to(
     progress: Progress,
     origins: Mapping[str, str] = MappingProxyType({}),
     finder: Finder | None = None,
+    unsaid: Reasons | None = None,
 ) -> Counter[str]:
     """Writes a row per image, garment and tag, and one per main colour; returns the images by status.
 
-    `origins` names the taxonomy of groups that are not the tagger's own.
+    `origins` names the taxonomy of groups that are not the tagger's own. With `unsaid` there is a column `why` and a row
+    for each group that a garment has no tag of.
     """
     names = {"model": encoder.model, "taxonomy": tagger.taxonomy}
     stamp = {
         "command": "tag", "source": source.place, **names, "origins": dict(origins), "garments": finder is not None,
     }  # fmt: skip
-    rows = partial(tag_rows, encoder=encoder, taxonomy=tagger.taxonomy, origins=origins)
+    if unsaid:
+        stamp["unsaid"] = True
+    rows = partial(tag_rows, encoder=encoder, taxonomy=tagger.taxonomy, origins=origins, unsaid=unsaid)
     with PartWriter(output, stamp) as writer:
         counts = _run(source, encoder, tagger, writer, rows, workers=workers, progress=progress, finder=finder)
-        writer.finish(pl.DataFrame(schema=TAG_COLUMNS))
+        writer.finish(pl.DataFrame(schema=_tag_columns(unsaid)))
     return counts
 
 
+def _tag_columns(unsaid: Reasons | None) -> dict[str, pl.DataType]:
+    return {**TAG_COLUMNS, "why": pl.String()} if unsaid else TAG_COLUMNS
+
+
 def tag_rows(
-    batch: Sequence[Seen], *, encoder: Encoder, taxonomy: str, origins: Mapping[str, str] = MappingProxyType({})
+    batch: Sequence[Seen],
+    *,
+    encoder: Encoder,
+    taxonomy: str,
+    origins: Mapping[str, str] = MappingProxyType({}),
+    unsaid: Reasons | None = None,
 ) -> pl.DataFrame:
-    """Returns a row per image, garment and tag, and one per main colour, with the columns of `TAG_COLUMNS`."""
+    """Returns a row per image, garment and tag, and one per main colour, with the columns of `TAG_COLUMNS`.
+
+    With `unsaid` also one per group without a tag: its value is empty, and the column `why` says the reason.
+    """
     found: list[dict[str, object]] = []
     names = {"model": encoder.model, "taxonomy": taxonomy}
     for seen in batch:
@@ -187,9 +205,21 @@ def tag_rows(
                 for t in sure
             ]
             found += [{**head, **place, **row} for row in _colour_rows(g)]
-            if not sure and not (g.tags and g.colours):
+            if unsaid:
+                found += [
+                    {
+                        **head,
+                        **place,
+                        "group": u.group,
+                        "value_id": u.value_id,
+                        "probability": u.probability,
+                        "why": u.why,
+                    }
+                    for u in unsaid(g.tags)
+                ]
+            elif not sure and not (g.tags and g.colours):
                 found.append({**head, **place})
-    return pl.DataFrame(found, schema=TAG_COLUMNS)
+    return pl.DataFrame(found, schema=_tag_columns(unsaid))
 
 
 def _colour_rows(garment: Garment) -> list[dict[str, object]]:

@@ -8,8 +8,10 @@ import os
 import zipfile
 import zlib
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,6 +26,8 @@ from trendloom.vision.values import NONE, VALUES, read_values
 __all__ = [
     "FINDER_ERRS",
     "PromptTagger",
+    "Unsaid",
+    "Why",
     "find_prompt_vectors",
     "make_prompt_vectors",
     "prompt_vectors",
@@ -36,6 +40,27 @@ _NOT_UNLIKELY = 0.25  # a second value of a group is worth counting from here on
 # photo: among several a region shows its neighbours too, alone the vector is the better witness.
 FINDER_ERRS = (1.0, 0.2, 0.02)
 TYPE = "type"
+
+
+Why = Literal[
+    "none",  # it shows nothing that the group asks for; of types: there is no garment
+    "does not apply",  # the group is not asked of garments of this type
+    "unsure",  # the likeliest value is below the group's threshold
+    "off",  # the model was not validated for the group
+]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Unsaid:
+    """A group that a garment has no sure tag of, and why.
+
+    `value_id` is the taxonomy's for `none`; `probability` is that of the likeliest value, where one was looked for.
+    """
+
+    group: str
+    why: Why
+    value_id: str | None = None
+    probability: float | None = None
 
 
 class PromptTagger:
@@ -65,7 +90,7 @@ class PromptTagger:
         for group in known:
             self._calibration[group.name] = _calibration(card, group)
             rows = vectors.get(group.name)
-            shape = (len(group.values) + bool(group.none), card.dim)
+            shape = (len(group.values) + bool(group.none_prompts), card.dim)
             if rows is None or rows.shape != shape:
                 got = "none" if rows is None else str(rows.shape)
                 raise ArtifactError(f"{group.name}: expected prompt vectors {shape}, got {got}; write them again")
@@ -111,6 +136,25 @@ class PromptTagger:
             found.append(tags)
         return found
 
+    def unsaid(self, tags: Sequence[Tag]) -> list[Unsaid]:
+        """Returns the groups that a garment has no sure tag of, in the taxonomy's order, given all tags that `tag` gave it."""
+        asked = {group.name for group in self._asked}
+        best = {tag.group: tag for tag in reversed(tags)}  # tags come most probable first within a group
+        said = {tag.group for tag in tags if tag.sure}
+        found: list[Unsaid] = []
+        for group in self._taxonomy.groups:
+            if group.name in said:
+                continue
+            if group.name not in asked:
+                found.append(Unsaid(group=group.name, why="off"))
+            elif group.name in best:
+                found.append(Unsaid(group=group.name, why="unsure", probability=best[group.name].probability))
+            elif group.name == TYPE or (TYPE in best and group.fits(best[TYPE].value)):
+                found.append(Unsaid(group=group.name, why="none", value_id=group.none.id if group.none else None))
+            else:
+                found.append(Unsaid(group=group.name, why="does not apply"))
+        return found
+
     def _allowed(self, kinds: Sequence[str], among: Sequence[int]) -> Floats:
         """Returns how much each type (and `none`) counts, (n, types), where finders say kinds; all of a whole photo.
 
@@ -118,7 +162,7 @@ class PromptTagger:
         """
         errs = np.array([FINDER_ERRS[min(max(n, 1), len(FINDER_ERRS)) - 1] for n in among], dtype=np.float32)
         found = np.where(np.stack([self._own[kind] for kind in kinds]), np.float32(1), errs[:, None])
-        if self._taxonomy.group(TYPE).none:
+        if self._taxonomy.group(TYPE).none_prompts:
             found[[bool(kind) for kind in kinds], -1] = FINDER_ERRS[-1]
         return np.asarray(found, dtype=np.float32)
 
@@ -130,7 +174,7 @@ class PromptTagger:
         """
         told = self._calibration[group.name]
         order = np.argsort(-chances[: len(group.values)], kind="stable")
-        rest = float(chances[len(group.values)]) if group.none else 0.0  # that it shows none of them
+        rest = float(chances[len(group.values)]) if group.none_prompts else 0.0  # that it shows none of them
         if group.exclusive:
             order = order[:1]
         return [
@@ -148,7 +192,7 @@ class PromptTagger:
 
 def _own(types: Group, kinds: Mapping[str, tuple[str, ...]]) -> dict[str, NDArray[np.bool_]]:
     """Returns for each kind of garment which types (and `none`) are of it; all for a whole photo."""
-    names = [value.value for value in types.values] + [NONE] * bool(types.none)
+    names = [value.value for value in types.values] + [NONE] * bool(types.none_prompts)
     return {"": np.ones(len(names), dtype=np.bool_)} | {
         kind: np.array([name in its_types for name in names]) for kind, its_types in kinds.items()
     }
@@ -167,7 +211,7 @@ def make_prompt_vectors(encoder: Encoder, taxonomy: Taxonomy, card: ModelCard) -
     ends: dict[str, int] = {}
     for group in _calibrated(taxonomy, card):
         templates = _templates(card, group)
-        values = [value.prompts for value in group.values] + ([group.none] if group.none else [])
+        values = [value.prompts for value in group.values] + ([group.none_prompts] if group.none_prompts else [])
         rows += [[template.replace("{}", prompt) for prompt in prompts for template in templates] for prompts in values]
         ends[group.name] = len(rows)
     vectors = mean_vectors(encoder, rows)
@@ -221,7 +265,7 @@ def _key(taxonomy: Taxonomy, card: ModelCard) -> str:
     said = {
         "tower": [card.files[name].sha256 for name in ("text.onnx", "tokenizer.json", VALUES) if name in card.files],
         "groups": [
-            [group.name, _templates(card, group), [value.prompts for value in group.values], group.none]
+            [group.name, _templates(card, group), [value.prompts for value in group.values], group.none_prompts]
             for group in _calibrated(taxonomy, card)
         ],
     }
