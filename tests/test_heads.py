@@ -194,6 +194,19 @@ def test_labels_that_cannot_be_used_are_named_and_the_others_are_used(home: Work
     assert fitted.head.scores.photos == len(LABELS)
 
 
+def test_one_refused_label_does_not_stop_the_others(home: Workspace) -> None:
+    labels = [(key, "young woman" if n % 7 == 0 else label) for n, (key, label) in enumerate(LABELS)]
+    fitted = fit(home, labels)
+    assert list(fitted.refused) == ["young woman"]
+    assert "asks for" in fitted.refused["young woman"]
+    assert fitted.head.values == ("cold", "warm")
+    assert fitted.left_out == ()
+    assert fitted.head.scores.photos == sum(label != "young woman" for _, label in labels)
+    again = fit(home, labels)
+    assert not again.changed
+    assert again.refused == fitted.refused
+
+
 def test_labels_of_other_photos_are_refused(home: Workspace) -> None:
     with pytest.raises(NotEnoughData, match=r"line 2, 'a' is not in the workspace"):
         fit(home, [("a", "warm"), ("b", "cold")])

@@ -72,6 +72,19 @@ def test_classify_runs_the_other_labels(photos: Path, tmp_path: Path, capsys: py
     assert all(row["status"] == "refused" and WHY in row["error"] and not row["probability"] for row in rest)
 
 
+def test_labels_that_differ_by_case_alone_are_asked_once(
+    photos: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "l.txt").write_text("Red dress\nblue shirt\nred  dress\nRED DRESS\n")
+    assert call("classify", photos, "--labels", tmp_path / "l.txt", "--output", tmp_path / "c.csv") == 0
+    said = " ".join(capsys.readouterr().err.split())
+    assert "the label 'RED DRESS' differs from 'Red dress' by case or spaces alone: asked once, as 'Red dress'" in said
+    with (tmp_path / "c.csv").open(newline="", encoding="utf-8") as file:
+        rows = list(csv.DictReader(file))
+    assert {row["label"] for row in rows} == {"Red dress", "blue shirt"}
+    assert sum(float(row["probability"]) for row in rows) == pytest.approx(2, abs=1e-4)
+
+
 def test_classify_with_nothing_left_cannot_start(
     photos: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -58,10 +58,13 @@ def fit_head(
     done = f"{fitted.tagged:,} photos tagged" if fitted.tagged else "every photo was tagged already"
     same = "" if fitted.changed else "the same labels as before: the head is unchanged, "
     err.print(f"{fitted.head.identity}: {same}{done}", highlight=False, markup=False)
+    for reason in fitted.refused.values():
+        err.print(f"trendloom: {reason}", highlight=False, markup=False)
     if fitted.left_out:
         err.print(f"{amount(len(fitted.left_out), 'label')} left out:", highlight=False, markup=False)
         for entry, reason in fitted.left_out[:_SHOWN]:
             err.print(f"  {labels.name}, line {entry.line}: {entry.key!r} {reason}", highlight=False, markup=False)
+    if fitted.left_out or fitted.refused:
         raise typer.Exit(1)
 
 
@@ -160,4 +163,5 @@ def _facts(head: Head) -> dict[str, object]:
 
 def _report(fitted: Fitted) -> dict[str, object]:
     left_out = [{"line": e.line, "key": e.key, "label": e.label, "reason": why} for e, why in fitted.left_out]
-    return _facts(fitted.head) | {"changed": fitted.changed, "tagged": fitted.tagged, "left_out": left_out}
+    found = {"changed": fitted.changed, "tagged": fitted.tagged, "left_out": left_out, "refused": dict(fitted.refused)}
+    return _facts(fitted.head) | found

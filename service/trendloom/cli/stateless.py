@@ -155,10 +155,14 @@ def classify(
     from trendloom.pipeline.stateless import classify_to, read_labels
     from trendloom.sources import open_source, parse_map
     from trendloom.vision import registry
-    from trendloom.vision.labels import split_labels
+    from trendloom.vision.labels import fold_labels, split_labels
 
     check_ending(output)
     written, chosen = read_labels(labels), settings(workers=workers, model=model, engine=engine)
+    written, folded = fold_labels(written)
+    for label, known in folded.items():
+        told = f"the label {label!r} differs from {known!r} by case or spaces alone: asked once, as {known!r}"
+        err.print(f"trendloom: {told}", highlight=False, markup=False)
     names, refused = split_labels(written)
     for reason in refused.values():
         err.print(f"trendloom: {reason}", highlight=False, markup=False)

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import csv
 from collections import Counter
-from collections.abc import Collection, Iterator
-from dataclasses import dataclass
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -17,7 +17,7 @@ from trendloom.pipeline.study import SAME_PHOTO, garment_vectors
 from trendloom.store import Workspace, frame
 from trendloom.types import Floats
 from trendloom.vision.heads import Head, find_heads, head_names, head_path, save_head
-from trendloom.vision.learning import Examples, check_names, fingerprint, learn_head
+from trendloom.vision.learning import Examples, check_names, fingerprint, learn_head, refused_names
 
 __all__ = ["Fitted", "Labelled", "apply_heads", "fit_head", "heads_of", "read_head_labels", "remove_head"]
 
@@ -44,13 +44,15 @@ class Fitted:
         head: The head, as it is stored.
         changed: False where the same labels gave this head before.
         tagged: Stored photos that got its tags now.
-        left_out: Labels that could not be used, with the reason.
+        left_out: Labels of photos that could not be used, with the reason.
+        refused: Labels that ask about people, with the reason; the head does not have them.
     """
 
     head: Head
     changed: bool
     tagged: int
     left_out: tuple[tuple[Labelled, str], ...]
+    refused: Mapping[str, str] = field(default_factory=dict)
 
 
 def read_head_labels(path: Path) -> list[Labelled]:
@@ -115,7 +117,7 @@ def fit_head(
 ) -> Fitted:
     """Returns the head learned from a file of labels, registered, and applied to every stored photo.
 
-    The same labels again give the same head, and add nothing.
+    A label that asks about people is left out, and the head is learned from the others. The same labels again give the same head, and add nothing.
 
     Args:
         workspace: Locked by the caller.
@@ -132,7 +134,11 @@ def fit_head(
     if group in taken:
         raise InputError(f"--group: the taxonomy has a group {group!r} already: give the head another name")
     wanted = read_head_labels(labels)
-    check_names(group, sorted({entry.label for entry in wanted}))
+    names = sorted({entry.label for entry in wanted})
+    refused = refused_names(group, names)
+    if len(refused) == len(names):
+        check_names(group, names)
+    wanted = [entry for entry in wanted if entry.label not in refused]
     rows, left_out = _matched(workspace, wanted)
     if rows.is_empty():
         entry, reason = left_out[0]
@@ -146,11 +152,11 @@ def fit_head(
     before = {head.group: head for head in heads_of(workspace)}.get(group)
     model = workspace.meta.model
     if before is not None and before.learned_from == fingerprint(examples, model=model, precision=precision):
-        return Fitted(head=before, changed=False, tagged=apply_heads(workspace), left_out=left_out)
+        return Fitted(head=before, changed=False, tagged=apply_heads(workspace), left_out=left_out, refused=refused)
     version = before.version + 1 if before is not None else 1
     head = learn_head(examples, group=group, model=model, precision=precision, version=version)
     save_head(workspace.root / _FOLDER, head)
-    return Fitted(head=head, changed=True, tagged=apply_heads(workspace), left_out=left_out)
+    return Fitted(head=head, changed=True, tagged=apply_heads(workspace), left_out=left_out, refused=refused)
 
 
 def _matched(workspace: Workspace, wanted: list[Labelled]) -> tuple[pl.DataFrame, tuple[tuple[Labelled, str], ...]]:

@@ -17,7 +17,7 @@ from typing import Literal
 from trendloom.errors import InputError
 from trendloom.vision import person_words as w
 
-__all__ = ["refusal", "refuse_group", "refuse_labels", "split_labels"]
+__all__ = ["fold_labels", "refusal", "refuse_group", "refuse_labels", "split_labels"]
 
 WHY = "trendloom infers nothing about people: name a garment, an accessory, a colour, a pattern or a style"
 _PERSON, _BODY = "a person", "a person's body, skin, hair or face"
@@ -69,6 +69,20 @@ def split_labels(labels: Iterable[str]) -> tuple[list[str], dict[str, str]]:
     """Returns the labels that can be used, in order, and of those that are refused the reason."""
     reasons = {label: refusal(label) for label in labels}
     return [label for label, reason in reasons.items() if not reason], {k: why for k, why in reasons.items() if why}
+
+
+def fold_labels(labels: Iterable[str]) -> tuple[list[str], dict[str, str]]:
+    """Returns the labels without those that differ from an earlier one by case and spaces alone, and for these the earlier.
+
+    A text tower reads both alike, so that together they would share what belongs to one.
+    """
+    first: dict[str, str] = {}
+    folded: dict[str, str] = {}
+    for label in labels:
+        known = first.setdefault(" ".join(label.casefold().split()), label)
+        if known != label:
+            folded[label] = known
+    return list(first.values()), folded
 
 
 def refuse_group(name: str, label: str, values: Sequence[str], prompts: Iterable[str], place: str = "") -> None:

@@ -17,7 +17,7 @@ from trendloom.vision.heads import GROUP_NAME, Head, HeadScores, ValueScore
 from trendloom.vision.labels import refuse_group
 from trendloom.vision.logistic import Doubles, Integers, Linear, fit_linear, log_softmax
 
-__all__ = ["MIN_PHOTOS", "Examples", "check_names", "fingerprint", "learn_head"]
+__all__ = ["MIN_PHOTOS", "Examples", "check_names", "fingerprint", "learn_head", "refused_names"]
 
 MIN_PHOTOS = 8  # of a value
 _FOLDS = 5
@@ -48,6 +48,17 @@ def check_names(group: str, values: Sequence[str]) -> None:
             f"--group: expected small letters, digits, - and _, at most 40, beginning with a letter, got {group!r}"
         )
     refuse_group(group, group.replace("_", " "), values, (), f"group {group}: ")
+
+
+def refused_names(group: str, values: Sequence[str]) -> dict[str, str]:
+    """Returns the values that ask about people, each with the reason; each is judged for itself, as a value of the group."""
+    found: dict[str, str] = {}
+    for value in values:
+        try:
+            check_names(group, (value,))
+        except InputError as exc:
+            found[value] = str(exc)
+    return found
 
 
 def learn_head(
