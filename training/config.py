@@ -17,8 +17,21 @@ from training.nodes import Node, built, converted, path_of, read_yaml, shown
 from trendloom.errors import InputError
 from trendloom.vision.labels import refuse_group
 
-__all__ = ["Config", "Data", "LabelList", "Losses", "Model", "Outputs", "Source", "Stage", "load_config"]
+__all__ = [
+    "PHASES",
+    "Command",
+    "Config",
+    "Data",
+    "LabelList",
+    "Losses",
+    "Model",
+    "Outputs",
+    "Source",
+    "Stage",
+    "load_config",
+]
 
+PHASES = ("fit", "calibrate", "evaluate", "export")
 TEMPLATES = ("{}", "a photo of {}", "a photo of a {}", "someone wearing {}")
 
 
@@ -153,6 +166,15 @@ class Outputs:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Command:
+    """A module of `training` with its flags, and the minutes that it once took; 0 where nobody looked."""
+
+    module: str
+    flags: dict[str, Any]
+    minutes: float = 0
+
+
+@dataclass(frozen=True, kw_only=True)
 class Config:
     """A run. `commands` instead of sources names the commands of a recipe of this project, with their flags."""
 
@@ -167,7 +189,7 @@ class Config:
     stages: tuple[Stage, ...] = (Stage(),)
     losses: Losses = field(default_factory=Losses)
     outputs: Outputs = field(default_factory=Outputs)
-    commands: dict[str, tuple[tuple[str, dict[str, Any]], ...]] = field(default_factory=dict)
+    commands: dict[str, tuple[Command, ...]] = field(default_factory=dict)
     seed: int = 0
     ranks: int = 1
     threads: int = 2
@@ -263,18 +285,21 @@ def source_of(node: Node, lists: Mapping[str, LabelList]) -> Source:
     return made
 
 
-def commands_of(node: Node) -> dict[str, tuple[tuple[str, dict[str, Any]], ...]]:
-    """The commands of a recipe: for each of fit, calibrate, evaluate and export a list of modules with their flags."""
-    found: dict[str, tuple[tuple[str, dict[str, Any]], ...]] = {}
+def commands_of(node: Node) -> dict[str, tuple[Command, ...]]:
+    """The commands of a recipe: for each phase a list of modules with their flags, each with the minutes that it took."""
+    found: dict[str, tuple[Command, ...]] = {}
     for phase, steps in node.mapping().items():
-        if phase not in ("fit", "calibrate", "evaluate", "export"):
+        if phase not in PHASES:
             raise steps.error("expected fit, calibrate, evaluate or export")
         made = []
         for step in steps.items():
-            if len(step.mapping()) != 1:
-                raise step.error("expected one module with its flags")
-            ((module, flags),) = step.mapping().items()
-            made.append((module, {key: flag_of(child) for key, child in flags.mapping().items()}))
+            parts = dict(step.mapping())
+            minutes = converted(float, parts.pop("minutes")) if "minutes" in parts else 0
+            if len(parts) != 1:
+                raise step.error("expected one module with its flags, and perhaps minutes")
+            ((module, flags),) = parts.items()
+            said = {key: flag_of(child) for key, child in flags.mapping().items()}
+            made.append(Command(module=module, flags=said, minutes=minutes))
         found[phase] = tuple(made)
     return found
 

@@ -29,7 +29,7 @@ from training.shards import TUNING, VALIDATION
 from training.wording import classes_of, open_texts
 from trendloom.errors import ArtifactError, ConfigError, NotEnoughData, StoreError
 
-__all__ = ["calibrate", "evaluate", "export", "load_towers"]
+__all__ = ["calibrate", "evaluate", "export", "load_towers", "reproduce"]
 
 FILES = ("image.onnx", "text.onnx", "tokenizer.json")
 LEAST_COSINE = {"image": 0.999, "text": 0.99}
@@ -92,6 +92,21 @@ def known(path: Path, digest: str) -> dict[str, Any] | None:
     return found if found.get("checkpoint") == digest else None
 
 
+def out_of(config: Config) -> Path:
+    """The folder of the model to be written.
+
+    Raises:
+        ConfigError: The config names no folder, or a text encoder that does not ship.
+    """
+    if config.outputs.folder is None:
+        raise ConfigError(f"{config.file}: outputs: expected a folder to write the model to")
+    if config.model.text != "minilm":
+        raise ConfigError(
+            f"{config.file}: model.text: {config.model.text} is for trying things out and does not ship: say minilm"
+        )
+    return config.outputs.folder / config.name
+
+
 def calibrate(config: Config, say: Say = print) -> dict[str, Any]:
     """Scales and thresholds fitted on the tuning photos, written to `calibration.json` in the run's folder."""
     tower, head, digest = load_towers(config)
@@ -132,13 +147,7 @@ def export(config: Config, say: Say = print) -> Path:
         ArtifactError: The folder holds this version, or the graphs leave the towers' vectors.
         StoreError: The disk is full.
     """
-    if config.outputs.folder is None:
-        raise ConfigError(f"{config.file}: outputs: expected a folder to write the model to")
-    if config.model.text != "minilm":
-        raise ConfigError(
-            f"{config.file}: model.text: {config.model.text} is for trying things out and does not ship: say minilm"
-        )
-    out = config.outputs.folder / config.name
+    out = out_of(config)
     if (out / "card.json").exists() and json.loads((out / "card.json").read_text()).get(
         "version"
     ) == config.outputs.version:
@@ -165,6 +174,45 @@ def export(config: Config, say: Say = print) -> Path:
         ) from exc
     say(f"{config.name} {config.outputs.version} in {out}; parity {parity}")
     return out
+
+
+def reproduce(config: Config, say: Say = print) -> None:
+    """Train, calibrate, evaluate and export; what an earlier start ended with the same checkpoint is not done again.
+
+    Raises:
+        ConfigError: It was started with torchrun, or the config's model cannot be written.
+        TrendloomError: As the four raise it.
+    """
+    from training.running import fit  # noqa: PLC0415  the others do without it
+
+    if "WORLD_SIZE" in os.environ:
+        raise ConfigError(
+            f"{config.file}: only training runs on several GPUs: torchrun ... -m training.fit {config.file}, then this command alone"
+        )
+    out, began = out_of(config), time.monotonic()
+
+    def ended(what: str) -> None:
+        say(f"{what} after {(time.monotonic() - began) / 60:.1f} min")
+
+    fit(config, say)
+    digest = load_towers(config)[2]
+    ended("fit: done")
+    for what, path, work in (
+        ("calibrate", config.run / "calibration.json", calibrate),
+        ("evaluate", config.run / "metrics.json", evaluate),
+    ):
+        if known(path, digest) is None:
+            work(config, say)
+            ended(f"{what}: done")
+        else:
+            say(f"{what}: done before")
+    exported, note = {"checkpoint": digest, "version": config.outputs.version}, config.run / "exported.json"
+    if known(note, digest) == exported and (out / "card.json").is_file():
+        say(f"export: done before, {out}")
+        return
+    export(config, say)
+    write_json(note, exported)
+    ended("export: done")
 
 
 def write_towers(config: Config, tower: ImageTower, head: TextHead, cache: Cache, folder: Path) -> dict[str, float]:
@@ -228,7 +276,7 @@ def card_of(
                         "tags": {"type": {"scale": scale, "threshold": 1.0, "templates": [], "validated": False}}},
         "weak_spots": ["Tags of the taxonomy were not fitted: classify by your own lists, or fit a head on them.",
                        "Scales were fitted on photos of the sources alone."],
-        "reproduce": f"python -m training.fit {config.file.name}, then training.export", "created": time.strftime("%Y-%m-%d", time.gmtime()),
+        "reproduce": f"python -m training.reproduce {config.file.name}", "created": time.strftime("%Y-%m-%d", time.gmtime()),
     }  # fmt: skip
 
 
