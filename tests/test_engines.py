@@ -13,7 +13,16 @@ from PIL import Image
 
 from tests.doubles import write_model
 from tests.tiny_onnx import tiny_model
-from trendloom.artifacts import Gate, load_card, passed_gates, read_gates, taxonomy_path, write_gate
+from trendloom.artifacts import (
+    Gate,
+    load_card,
+    passed_gates,
+    read_gates,
+    record_file,
+    taxonomy_path,
+    verify,
+    write_gate,
+)
 from trendloom.cli import main
 from trendloom.errors import ArtifactError, ConfigError, InputError
 from trendloom.pipeline.gating import gate, read_gate_labels
@@ -85,14 +94,20 @@ def test_gates_are_of_one_set_of_weights(tmp_path: Path) -> None:
     card = load_card(write_model(tmp_path / "m"))
     own = card.files["image.onnx"].sha256
     write_gate(card, made("other weights"))
-    assert read_gates(card) == {}
+    assert read_gates(load_card(card.folder)) == {}
     write_gate(card, made(own, photos=10))
-    assert passed_gates(card) == frozenset()
-    write_gate(card, made(own))
+    assert passed_gates(load_card(card.folder)) == frozenset()
+    path = write_gate(card, made(own))
+    card = load_card(card.folder)
     assert passed_gates(card) == {BF16}
-    (card.folder / "gates.json").write_text("[{}]", encoding="utf-8")
-    with pytest.raises(ArtifactError, match="damaged file"):
+    verify(card)
+    path.write_text(path.read_text(encoding="utf-8").replace("0.98", "0.99"), encoding="utf-8")
+    with pytest.raises(ArtifactError, match=r"gates\.json: expected SHA-256"):  # figures that somebody made better
         read_gates(card)
+    path.write_text("[{}]", encoding="utf-8")
+    record_file(card.folder, "gates.json")
+    with pytest.raises(ArtifactError, match="damaged file"):
+        read_gates(load_card(card.folder))
 
 
 def test_a_precision_without_a_passed_gate_is_refused_with_the_remedy(tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ import pytest
 
 from tests.dumps import make_dump
 from tests.tiny_onnx import direction, tiny_model
-from trendloom.artifacts import load_card, write_card
+from trendloom.artifacts import load_card, models_folder, write_card
 from trendloom.cli import main
 from trendloom.errors import ArtifactError, InputError
 from trendloom.store import Workspace
@@ -112,6 +112,25 @@ def test_a_card_is_written_as_it_is_read(home: Path) -> None:
         card = load_card(folder)
         write_card(card)
         assert load_card(folder) == card
+
+
+def test_verify_names_the_taxonomy_that_tags_were_calibrated_for(
+    home: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert call("models", "verify", "fashion-lite") == 0
+    assert "8 files match their sha256, and so does taxonomy.yaml" in capsys.readouterr().out
+    own = (models_folder() / "taxonomy.yaml").read_text(encoding="utf-8").replace("version: 4", "version: 4b")
+    (home / "taxonomy.yaml").write_text(own, encoding="utf-8")
+    assert call("models", "verify", "fashion-lite") == 0
+    told = capsys.readouterr().out
+    assert f"its tags were calibrated for trendloom 4, {home / 'taxonomy.yaml'} is another" in told
+    shipped = home.parent / "shipped"
+    shutil.copytree(models_folder(), shipped)
+    (shipped / "taxonomy.yaml").write_text(own, encoding="utf-8")
+    (home / "taxonomy.yaml").unlink()
+    monkeypatch.setattr("trendloom.artifacts.folders.models_folder", lambda: shipped)
+    assert call("models", "verify", "fashion-lite") == 1
+    assert "taxonomy.yaml: expected SHA-256" in capsys.readouterr().out
 
 
 def test_verify_finds_a_flipped_byte(home: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -3,6 +3,7 @@ from __future__ import annotations
 import subprocess
 import sys
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.doubles import HistogramEncoder, write_model
-from trendloom.artifacts import ModelCard, load_card
+from trendloom.artifacts import ModelCard, load_card, record_file, records, verify
 from trendloom.errors import ArtifactError
 from trendloom.taxonomy import Absence, Group, Part, Taxonomy, Value
 from trendloom.types import Floats
@@ -229,7 +230,7 @@ def test_shipped_vectors_spare_the_text_tower(tmp_path: Path) -> None:
     path = save_prompt_vectors(made, TAXONOMY, card)
     assert [entry.name for entry in path.parent.iterdir() if entry.suffix == ".npz"] == ["prompts.npz"]
     encoder.read.clear()
-    shipped = prompt_vectors(encoder, TAXONOMY, card)
+    shipped = prompt_vectors(encoder, TAXONOMY, load_card(card.folder))
     assert encoder.read == []
     for name, rows in made.items():
         np.testing.assert_array_equal(shipped[name], rows)
@@ -239,16 +240,36 @@ def test_vectors_of_another_taxonomy_or_tower_are_made_anew(tmp_path: Path) -> N
     encoder, card = CountingEncoder(), make_card(tmp_path / "toy")
     save_prompt_vectors(make_prompt_vectors(encoder, TAXONOMY, card), TAXONOMY, card)
     other = Taxonomy(name="small", version="1", groups=(TYPES, COLOUR))
+    card = load_card(card.folder)
+    assert find_prompt_vectors(TAXONOMY, card) is not None
     assert find_prompt_vectors(other, card) is None
-    retrained = load_card(write_model(tmp_path / "new", dim=DIM, stored={"text.onnx": b"other"}))
-    (tmp_path / "new" / "prompts.npz").write_bytes((tmp_path / "toy" / "prompts.npz").read_bytes())
+    stored = {"text.onnx": b"other", "prompts.npz": (tmp_path / "toy" / "prompts.npz").read_bytes()}
+    retrained = load_card(write_model(tmp_path / "new", dim=DIM, stored=stored))
     assert find_prompt_vectors(TAXONOMY, retrained) is None
+
+
+def test_vectors_are_verified_like_weights_and_not_read_unlisted(tmp_path: Path) -> None:
+    encoder, card = CountingEncoder(), make_card(tmp_path / "toy")
+    path = save_prompt_vectors(make_prompt_vectors(encoder, TAXONOMY, card), TAXONOMY, card)
+    assert find_prompt_vectors(TAXONOMY, card) is None  # a card from before the file, which does not list it
+    listed = load_card(card.folder)
+    verify(listed)
+    raw = path.read_bytes()
+    path.write_bytes(raw[:-1] + bytes([raw[-1] ^ 1]))
+    for check in (verify, lambda card: find_prompt_vectors(TAXONOMY, card)):
+        with pytest.raises(ArtifactError, match=r"toy/prompts\.npz: expected SHA-256"):
+            check(listed)
+    path.unlink()
+    with pytest.raises(ArtifactError, match=r"prompts\.npz"):
+        load_card(card.folder)
 
 
 @pytest.mark.parametrize("content", [b"", b"PK\x03\x04 torn", b"no archive at all", b"PK\x05\x06" + bytes(18)])
 def test_damaged_vectors_are_told(tmp_path: Path, content: bytes) -> None:
     card = make_card(tmp_path / "toy")
     (card.folder / "prompts.npz").write_bytes(content)
+    record_file(card.folder, "prompts.npz")
+    card = load_card(card.folder) if content else replace(card, files=records(card.folder, ["prompts.npz"]))
     with pytest.raises(ArtifactError, match=r"toy/prompts\.npz"):
         find_prompt_vectors(TAXONOMY, card)
 
@@ -302,10 +323,12 @@ def test_learned_vectors_stand_for_their_values_and_no_others(tmp_path: Path) ->
 def test_stored_vectors_are_made_anew_for_other_learned_ones(tmp_path: Path) -> None:
     card = with_learned(tmp_path / "one", {"sleeves": {"short": AXES[3]}})
     save_prompt_vectors(make_prompt_vectors(CountingEncoder(), TAXONOMY, card), TAXONOMY, card)
+    card = load_card(card.folder)
     assert find_prompt_vectors(TAXONOMY, card) is not None
     other = with_learned(tmp_path / "two", {"sleeves": {"short": AXES[2]}})
     (other.folder / "prompts.npz").write_bytes((card.folder / "prompts.npz").read_bytes())
-    assert find_prompt_vectors(TAXONOMY, other) is None
+    record_file(other.folder, "prompts.npz")
+    assert find_prompt_vectors(TAXONOMY, load_card(other.folder)) is None
 
 
 def test_learned_vectors_are_read_as_written(tmp_path: Path) -> None:

@@ -213,15 +213,16 @@ def tag_report(asked: Asked, fitted: dict[str, dict[str, Any]]) -> dict[str, Any
         said = np.zeros_like(answers.truth)
         said[:, real] = said_at(p[:, real], fitted[name]["threshold"], fitted[name]["further"])
         top, right = p.argmax(1), answers.truth[np.arange(len(p)), p.argmax(1)]
+        said[:, ~real] = np.arange(p.shape[1])[~real] == top[:, None]  # no tag, but the photo is taken to show none
         shown = {}
         for n, value in enumerate(answers.values):
             support, hits = int(answers.truth[:, n].sum()), int((said[:, n] & answers.truth[:, n]).sum())
             if support or said[:, n].any():
                 shown[value] = {"precision": round(hits / max(1, int(said[:, n].sum())), 3), "recall": round(hits / max(1, support), 3),
                                 "calibration_error": round(float(np.abs(p[:, n].mean() - answers.truth[:, n].mean())), 4), "support": support}  # fmt: skip
-        hits = int((said & answers.truth).sum())
+        hits = int((said & answers.truth)[:, real].sum())
         report[name] = {
-            "validated": fitted[name]["validated"], "precision": round(hits / max(1, int(said.sum())), 3),
+            "validated": fitted[name]["validated"], "precision": round(hits / max(1, int(said[:, real].sum())), 3),
             "recall": round(hits / max(1, int(answers.truth[:, real].sum())), 3), "top1": round(float(right.mean()), 3),
             "calibration_error": round(ece(p.max(1).astype(np.float32), right), 4), "support": len(top), "values": shown,
         }  # fmt: skip

@@ -27,6 +27,7 @@ from tokenizers import Tokenizer
 
 from training.cache import Cache, open_cache
 from training.calibrate import Asked, fit_classify, fit_tags, tag_report
+from training.card import REPRODUCE, WEAK_SPOTS, update
 from training.checkpoints import fill_towers
 from training.finding import fit_finding
 from training.graphs import write_image_graphs, write_text_graph
@@ -38,16 +39,11 @@ from training.shards import SETS, TUNING, VALIDATION
 from training.texts import LONGEST, MiniLM, TextCache, load_tokenizer, minilm_folder
 from training.trunk import Trunk
 from training.vocab import taxonomy_tasks
-from trendloom.vision.registry import write_prompts
 from trendloom.vision.values import VALUES, read_values
 
 __all__ = ["load_towers", "main"]
 
 FILES = ("image.onnx", "find.onnx", "region.onnx", "text.onnx", "tokenizer.json")
-REPRODUCE = (
-    "DATA=... WORK=... python -m training.fit training/configs/fashion-lite.yaml, then training.calibrate, training.evaluate and "
-    "training.export with the same file; the stages took 4 h 45 min on two shared cores. See training/README.md."
-)
 MOST_F1_DRIFT = 0.005
 LEAST_COSINE = {"image": 0.999, "text": 0.99}
 MOST_BYTES = 48 * 10**6
@@ -61,16 +57,6 @@ TERMS = {
     "other": "ImageNet terms: non-commercial research",
     "drawn": "drawn by this project's own code; Apache-2.0",
 }
-WEAK_SPOTS = [
-    "Dark and pale neighbours are confused: brown and black, navy and black, grey and white.",
-    "Neighbouring types are confused: t-shirts and tops, sandals and flip-flops, flats and heels, coats and jackets.",
-    "Fine patterns fall to plain: melange, embroidery, narrow stripes.",
-    "In photos of whole outfits belts, jewellery, scarves, socks and hats are mostly missed (metrics.garments says how many "
-    "of each kind are found).",
-    "Trained mostly on shops' product photos, on European and Indian clothes and on women's and men's sizes; children's "
-    "and other traditions' clothes are rare in it.",
-    "Words that the training never saw are understood only as far as the sentence encoder relates them to those it did.",
-]
 
 
 def load_towers(state: Path) -> tuple[ImageTower, TextHead]:
@@ -214,6 +200,7 @@ def main() -> None:
     cache, texts = open_cache(args.work), TextCache(args.work / "texts")
     tower, head = load_towers(args.run / "state.pt")
     calibration, scores, images = measure(cache, texts, tower, head, args)
+    args.out.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=args.out.parent) as name:
         folder = Path(name) / "model"
         folder.mkdir()
@@ -255,7 +242,7 @@ def main() -> None:
         }
         (folder / "card.json").write_text(json.dumps(card, indent=1) + "\n")
         put(folder, args.out)
-    write_prompts(args.out)
+    update(args.out)
     print(json.dumps({"tags": calibration["tags"], "validation": scores}, indent=1))
 
 

@@ -1,6 +1,15 @@
 """Model folders: where they are, what their cards say, and whether their files are whole."""
 
-from trendloom.artifacts.cards import CARD, FITS, INTERPOLATIONS, MODEL_NAME, REQUIRED_FILES, load_card, write_card
+from trendloom.artifacts.cards import (
+    CARD,
+    FITS,
+    INTERPOLATIONS,
+    MODEL_NAME,
+    REQUIRED_FILES,
+    load_card,
+    record_file,
+    write_card,
+)
 from trendloom.artifacts.files import digest, records, verified, verify
 from trendloom.artifacts.folders import (
     find_model,
@@ -8,6 +17,7 @@ from trendloom.artifacts.folders import (
     model_names,
     models_folder,
     remove_model,
+    taxonomy_note,
     taxonomy_path,
     user_models_folder,
 )
@@ -47,8 +57,10 @@ __all__ = [
     "models_folder",
     "passed_gates",
     "read_gates",
+    "record_file",
     "records",
     "remove_model",
+    "taxonomy_note",
     "taxonomy_path",
     "user_models_folder",
     "verified",

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 from dataclasses import asdict
 from datetime import date
 from pathlib import Path
 
-from trendloom.artifacts.files import check_length
+from trendloom.artifacts.files import check_length, records
 from trendloom.artifacts.nouns import (
     Calibration,
     ClassifyCalibration,
@@ -22,7 +23,7 @@ from trendloom.artifacts.nouns import (
 from trendloom.artifacts.reading import Fields, read_number, read_text
 from trendloom.errors import ArtifactError
 
-__all__ = ["CARD", "FITS", "INTERPOLATIONS", "MODEL_NAME", "REQUIRED_FILES", "load_card", "write_card"]
+__all__ = ["CARD", "FITS", "INTERPOLATIONS", "MODEL_NAME", "REQUIRED_FILES", "load_card", "record_file", "write_card"]
 
 CARD = "card.json"
 REQUIRED_FILES = ("image.onnx", "text.onnx", "tokenizer.json")
@@ -30,6 +31,7 @@ FITS = ("letterbox", "center-crop", "squash")
 INTERPOLATIONS = ("bicubic", "bilinear")
 MAX_CARD_BYTES = 1 << 20
 MODEL_NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,63}")
+_OPTIONAL = ("source", "parity", "garments", "taxonomy")
 _HEX = re.compile(r"[0-9a-f]{64}")
 
 
@@ -60,10 +62,32 @@ def write_card(card: ModelCard) -> Path:
     del fields["folder"]
     fields["created"] = card.created.isoformat()
     fields["files"] = {name: {"sha256": r.sha256, "bytes": r.size_bytes} for name, r in card.files.items()}
-    kept = {key: value for key, value in fields.items() if value or key not in ("source", "parity", "garments")}
+    kept = {key: value for key, value in fields.items() if value or key not in _OPTIONAL}
     path = card.folder / CARD
     path.write_text(json.dumps(kept, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
     return path
+
+
+def record_file(folder: Path, name: str) -> None:
+    """Notes digest and length of a file that was written into a model's folder; without that it is not read.
+
+    Raises:
+        ArtifactError: the card cannot be read or written.
+    """
+    path = folder / CARD
+    part = path.with_suffix(".part")
+    try:
+        fields = json.loads(path.read_bytes())
+        record = records(folder, [name])[name]
+        fields["files"][name] = {"sha256": record.sha256, "bytes": record.size_bytes}
+        part.write_text(json.dumps(fields, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+        os.replace(part, path)
+    except OSError as exc:
+        raise ArtifactError(
+            f"{folder.name}/{CARD} cannot be written ({exc.strerror}): may you write the folder?"
+        ) from exc
+    except (ValueError, KeyError, TypeError) as exc:
+        raise ArtifactError(f"{folder.name}/{CARD}: expected a card, got a damaged file ({exc})") from exc
 
 
 def _template(value: object, place: str) -> str:
@@ -202,5 +226,6 @@ def _card(fields: Fields, folder: Path) -> ModelCard:
         source=None if source is None else _source(source, fields.at("source")),
         parity=fields.table("parity", lambda value, _: value, {}),
         garments=fields.table("garments", lambda value, _: value, {}),
+        taxonomy=fields.table("taxonomy", read_text, {}),
     )
     return fields.done(card)

@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from trendloom.artifacts.cards import CARD, MODEL_NAME, load_card
+from trendloom.artifacts.files import digest
 from trendloom.artifacts.nouns import ModelCard
 from trendloom.errors import ArtifactError
 
@@ -18,6 +19,7 @@ __all__ = [
     "model_names",
     "models_folder",
     "remove_model",
+    "taxonomy_note",
     "taxonomy_path",
     "user_models_folder",
 ]
@@ -78,6 +80,22 @@ def taxonomy_path(models_dir: Path | None = None) -> Path:
         if (folder / TAXONOMY).is_file():
             return folder / TAXONOMY
     raise ArtifactError(f"expected {TAXONOMY} beside the models, found none; install the models again")
+
+
+def taxonomy_note(card: ModelCard, models_dir: Path | None = None) -> str:
+    """Returns what there is to say of the taxonomy that would be asked beside the one that the card is for.
+
+    Raises:
+        ArtifactError: it is the shipped one, and another file than the card names; or there is none.
+    """
+    path = taxonomy_path(models_dir)
+    if not card.taxonomy or digest(path) == card.taxonomy["sha256"]:
+        return f", and so does {path.name}" if card.taxonomy else ""
+    if path.parent == models_folder() == card.folder.parent:
+        raise ArtifactError(
+            f"{path.name}: expected SHA-256 {card.taxonomy['sha256']}, got {digest(path)}; install it again"
+        )
+    return f"; its tags were calibrated for {card.taxonomy['identity']}, {path} is another"
 
 
 def model_names(models_dir: Path | None = None) -> dict[str, Path]:

@@ -9,6 +9,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from trendloom.artifacts.cards import load_card, record_file
+from trendloom.artifacts.files import verified
 from trendloom.artifacts.nouns import ModelCard
 from trendloom.errors import ArtifactError
 
@@ -88,16 +90,15 @@ def read_gates(card: ModelCard) -> Mapping[str, Gate]:
     """Returns the gates of a model by engine; those of other weights than the card's do not count.
 
     Raises:
-        ArtifactError: The file is damaged.
+        ArtifactError: The file is missing, differs from the card's record, or is damaged.
     """
-    path = card.folder / GATES
-    if not path.is_file():
+    if GATES not in card.files:
         return {}
     try:
-        rows: list[dict[str, Any]] = json.loads(path.read_text(encoding="utf-8"))
+        rows: list[dict[str, Any]] = json.loads(verified(card, GATES).read_text(encoding="utf-8"))
         gates = [Gate(**row) for row in rows]
     except (OSError, ValueError, TypeError) as exc:
-        raise ArtifactError(f"{card.name}/{GATES}: expected gates, got a damaged file ({exc}): delete it") from exc
+        raise ArtifactError(f"{card.name}/{GATES}: expected gates, got a damaged file ({exc})") from exc
     return {gate.engine: gate for gate in gates if gate.image_sha256 == card.files["image.onnx"].sha256}
 
 
@@ -107,13 +108,13 @@ def passed_gates(card: ModelCard) -> frozenset[str]:
 
 
 def write_gate(card: ModelCard, gate: Gate) -> Path:
-    """Returns the file that the gate was written to, in the place of an older one of its engine.
+    """Returns the file that the gate was written to, in the place of an older one of its engine; the card records it.
 
     Raises:
         ArtifactError: It cannot be written.
     """
     path = card.folder / GATES
-    kept = {**read_gates(card), gate.engine: gate}
+    kept = {**read_gates(load_card(card.folder)), gate.engine: gate}
     part = path.with_suffix(".part")
     try:
         part.write_text(json.dumps([asdict(one) for one in kept.values()], indent=1) + "\n", encoding="utf-8")
@@ -123,4 +124,5 @@ def write_gate(card: ModelCard, gate: Gate) -> Path:
             f"{path} cannot be written ({exc.strerror}): copy the model's folder to your own models folder, "
             "name that in TRENDLOOM_MODELS_DIR, and run this again"
         ) from exc
+    record_file(card.folder, GATES)
     return path

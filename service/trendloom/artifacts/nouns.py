@@ -117,6 +117,7 @@ class ModelCard:
     `fit` brings a photo onto the square of `image_size`: `letterbox` (long side fits, on a ground of `fill`),
     `center-crop` (short side fits, the middle is kept) or `squash` (both sides fit, proportions do not survive).
     `parity`: how near a converted model is to the one it was made of. `garments`: kept as it stands.
+    `taxonomy`: `identity` and `sha256` of the file that calibration and figures of tags are for.
     """
 
     name: str
@@ -139,6 +140,7 @@ class ModelCard:
     source: ModelSource | None = None
     parity: Mapping[str, Any] = field(default_factory=dict)
     garments: Mapping[str, Any] = field(default_factory=dict)
+    taxonomy: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def identity(self) -> str:

@@ -89,6 +89,8 @@ def _facts(card: ModelCard) -> list[tuple[str, str]]:
         ("licence", card.licence),
     ]
     lines += [("file", f"{n}  {r.size_bytes:,} bytes  sha256 {r.sha256}") for n, r in card.files.items()]
+    if card.taxonomy:
+        lines.append(("taxonomy", f"{card.taxonomy['identity']}  sha256 {card.taxonomy['sha256']}"))
     if source:
         checkpoint = f"  sha256 {source.sha256}" if source.sha256 else ""
         lines.append(("source", f"{source.architecture}, {source.pretrained}, {source.library}{checkpoint}"))
@@ -154,7 +156,7 @@ def _parity(parity: Any) -> list[str]:
 @group.command()
 def verify(name: SomeName = None) -> None:
     """Reads every file of a model, or of all, and compares its SHA-256 with the card."""
-    from trendloom.artifacts import find_model, load_card, model_names
+    from trendloom.artifacts import find_model, load_card, model_names, taxonomy_note
     from trendloom.artifacts import verify as check
 
     chosen = settings()
@@ -164,7 +166,9 @@ def verify(name: SomeName = None) -> None:
         try:
             card = load_card(folder)
             check(card)
-            typer.echo(f"{card.identity}: {len(card.files)} files match their sha256")
+            typer.echo(
+                f"{card.identity}: {len(card.files)} files match their sha256{taxonomy_note(card, chosen.models_dir)}"
+            )
         except TrendloomError as reason:
             broken += 1
             typer.echo(f"{folder.name}: {reason}")

@@ -16,7 +16,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from trendloom.artifacts import ModelCard, TagCalibration, verified
+from trendloom.artifacts import ModelCard, TagCalibration, record_file, verified
 from trendloom.errors import ArtifactError
 from trendloom.taxonomy import Group, Taxonomy
 from trendloom.types import Encoder, Floats, Tag
@@ -25,6 +25,7 @@ from trendloom.vision.values import NONE, VALUES, read_values
 
 __all__ = [
     "FINDER_ERRS",
+    "PROMPTS",
     "PromptTagger",
     "Unsaid",
     "Why",
@@ -230,13 +231,12 @@ def find_prompt_vectors(taxonomy: Taxonomy, card: ModelCard) -> dict[str, Floats
     """Returns the vectors that ship beside the model, or None where there are none for this taxonomy and tower.
 
     Raises:
-        ArtifactError: the file is damaged.
+        ArtifactError: the file is missing, differs from the card's record, or is damaged.
     """
-    path = card.folder / PROMPTS
-    if not path.is_file():
+    if PROMPTS not in card.files:
         return None
     try:
-        with path.open("rb") as stream, np.load(stream, allow_pickle=False) as stored:
+        with verified(card, PROMPTS).open("rb") as stream, np.load(stream, allow_pickle=False) as stored:
             if str(stored["key"]) != _key(taxonomy, card):
                 return None
             return {g.name: stored[f"vectors.{g.name}"].astype(np.float32) for g in _calibrated(taxonomy, card)}
@@ -251,12 +251,13 @@ def prompt_vectors(encoder: Encoder, taxonomy: Taxonomy, card: ModelCard) -> dic
 
 
 def save_prompt_vectors(vectors: Mapping[str, Floats], taxonomy: Taxonomy, card: ModelCard) -> Path:
-    """Returns the path of the file written beside the model, so that tagging needs no text tower."""
+    """Returns the path of the file written beside the model, so that tagging needs no text tower; the card records it."""
     path = card.folder / PROMPTS
     fresh = path.with_suffix(".new.npz")
     arrays = {f"vectors.{name}": rows for name, rows in vectors.items()}
     np.savez(fresh, key=np.asarray(_key(taxonomy, card)), allow_pickle=False, **arrays)
     os.replace(fresh, path)
+    record_file(card.folder, PROMPTS)
     return path
 
 
