@@ -13,6 +13,7 @@ from trendloom.artifacts import ModelCard, load_card
 from trendloom.errors import InputError
 from trendloom.types import Floats
 from trendloom.vision.classifier import classify, label_vectors
+from trendloom.vision.scores import cosines
 
 ENCODER = HistogramEncoder()
 
@@ -101,3 +102,14 @@ def test_rows_sum_to_one_and_order_does_not_matter(card: ModelCard, labels: list
     turned = labels[shift:] + labels[:shift]
     again = classify(ENCODER, card, embeddings, turned)
     np.testing.assert_allclose(again, found[:, [labels.index(label) for label in turned]], rtol=1e-4, atol=1e-6)
+
+
+def test_a_cosine_is_the_same_to_the_last_digit_whatever_stands_beside_it() -> None:
+    draw = np.random.default_rng(0)
+    rows, vectors = draw.normal(size=(33, 256)).astype(np.float32), draw.normal(size=(51, 256)).astype(np.float32)
+    together = cosines(rows, vectors)
+    for count in (1, 2, 5, 8):
+        for start in range(len(rows) - count):
+            assert np.array_equal(cosines(rows[start : start + count], vectors), together[start : start + count])
+    np.testing.assert_allclose(together, rows @ vectors.T, rtol=1e-4, atol=1e-4)
+    assert cosines(rows[:0], vectors).shape == (0, 51)

@@ -11,7 +11,7 @@ from trendloom.artifacts import ModelCard
 from trendloom.errors import InputError
 from trendloom.types import Encoder, Floats
 from trendloom.vision.labels import refuse_labels
-from trendloom.vision.scores import mean_vectors, softmax
+from trendloom.vision.scores import cosines, mean_vectors, softmax
 
 __all__ = ["classify", "label_vectors", "probabilities", "refuse_labels"]
 
@@ -31,14 +31,14 @@ def classify(
 
 def probabilities(card: ModelCard, embeddings: Floats, vectors: Floats, *, multi_label: bool = False) -> Floats:
     """Returns (n, labels) float32 of garments (n, dim) and the vectors of labels (labels, dim)."""
-    cosines = embeddings.astype(np.float32) @ vectors.T  # (n, labels)
+    near = cosines(embeddings, vectors)
     told = card.calibration.classify
     if multi_label:
-        logits = told.sigmoid_scale * cosines + told.sigmoid_bias
+        logits = told.sigmoid_scale * near + told.sigmoid_bias
         # tanh does not overflow where exp would: sigmoid(x) = (1 + tanh(x / 2)) / 2
         return np.asarray((1.0 + np.tanh(logits / 2.0)) / 2.0, dtype=np.float32)
     scale = max(0.0, told.softmax_scale + told.softmax_scale_log_n * math.log(len(vectors)))
-    return softmax(np.asarray(scale * cosines, dtype=np.float32))
+    return softmax(np.asarray(scale * near, dtype=np.float32))
 
 
 def label_vectors(encoder: Encoder, card: ModelCard, labels: Sequence[str]) -> Floats:

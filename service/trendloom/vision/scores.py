@@ -1,4 +1,4 @@
-"""What classifier, tagger, layers and calibrations share: softmax, and a vector for several texts."""
+"""What classifier, tagger, layers and calibrations share: cosines, softmax, and a vector for several texts."""
 
 from __future__ import annotations
 
@@ -10,9 +10,20 @@ from numpy.typing import NDArray
 
 from trendloom.types import Encoder, Floats
 
-__all__ = ["mean_vectors", "softmax"]
+__all__ = ["cosines", "mean_vectors", "softmax"]
 
 Real = TypeVar("Real", bound=np.floating[Any])
+
+
+def cosines(rows: Floats, vectors: Floats) -> Floats:
+    """Returns (n, m) float32 of unit rows (n, dim) and unit vectors (m, dim).
+
+    Row by row: a product of matrices may round a row otherwise with each number of rows beside it, and what is said of a
+    photo must not depend on which others were looked at with it.
+    """
+    if not len(rows):
+        return np.zeros((0, len(vectors)), dtype=np.float32)
+    return np.stack([vectors @ row for row in rows.astype(np.float32)])
 
 
 def softmax(logits: NDArray[Real]) -> NDArray[Real]:

@@ -20,7 +20,7 @@ from trendloom.artifacts import ModelCard, TagCalibration, record_file, verified
 from trendloom.errors import ArtifactError
 from trendloom.taxonomy import Group, Taxonomy
 from trendloom.types import Encoder, Floats, Tag
-from trendloom.vision.scores import mean_vectors, softmax
+from trendloom.vision.scores import cosines, mean_vectors, softmax
 from trendloom.vision.values import NONE, VALUES, read_values
 
 __all__ = [
@@ -108,7 +108,7 @@ class PromptTagger:
 
         Softmax of scale * cosine; rows sum to 1.
         """
-        logits = self._calibration[group].scale * (embeddings.astype(np.float32) @ self._vectors[group].T)
+        logits = self._calibration[group].scale * cosines(embeddings, self._vectors[group])
         return softmax(np.asarray(logits, dtype=np.float32))
 
     def tag(self, embeddings: Floats, kinds: Sequence[str] = (), among: Sequence[int] = ()) -> list[list[Tag]]:
