@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import polars as pl
 
-from trendloom.stages.rows import without_few
+from trendloom.stages.reasons import PARTS, reason
 
 __all__ = ["publish"]
 
@@ -25,7 +25,6 @@ _PUBLISHED = {
         "first_seen",
         "last_seen",
         "since",
-        "reason",
     ),
     "series": ("numerator", "authors", "share", "share_low", "share_high", "posts", "distinct"),
     "lineage": ("garments", "authors", "of_parent", "of_child"),
@@ -45,7 +44,11 @@ def publish(rows: pl.DataFrame, table: str, k: int) -> pl.DataFrame:
     small = ((pl.col("authors") > 0) | gone) & (people < k)
     hidden = [pl.when(~small).then(pl.col(c)).otherwise(None).alias(c) for c in _PUBLISHED[table] if c in rows.columns]
     rows = rows.with_columns(small.fill_null(False).alias("suppressed"), *hidden)
-    if "reason" not in rows.columns:
-        return rows
-    reasons = [reason and without_few(reason, k) for reason in rows["reason"].to_list()]
-    return rows.with_columns(pl.Series("reason", reasons, dtype=pl.String))
+    return _told(rows, k) if set(PARTS) <= set(rows.columns) else rows
+
+
+def _told(rows: pl.DataFrame, k: int) -> pl.DataFrame:
+    """Returns trends with a `reason` after `since`, null where they are suppressed, instead of its parts."""
+    told = [None if row["suppressed"] else reason(row, k) for row in rows.iter_rows(named=True)]
+    rows = rows.drop(*PARTS, "reason", strict=False)  # a table of an earlier version has reasons as text
+    return rows.insert_column(rows.get_column_index("since") + 1, pl.Series("reason", told, dtype=pl.String))

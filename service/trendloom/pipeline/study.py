@@ -31,7 +31,7 @@ from trendloom.pipeline.looks import Looks, find_looks, garment_vectors, worn_ga
 from trendloom.pipeline.prompts import Prompt, load_prompts, prompt_members
 from trendloom.pipeline.remarks import late, posts_by_window
 from trendloom.stages import Study, compared, judge
-from trendloom.store import Workspace, frame
+from trendloom.store import RESULTS, Workspace, frame
 from trendloom.types import Floats
 
 __all__ = [
@@ -110,7 +110,9 @@ def study(
     photos = workspace.read("photos").filter(pl.col("status") == "ok").sort("key", "post_id")
     posts = workspace.read("posts").sort("post_id")
     prompts = [prompt for prompt in load_prompts(workspace) if prompt.model == workspace.meta.model]
-    settings: dict[str, object] = {"as_of": str(as_of), "step": step, "version": __version__, **_identity(workspace)}
+    columns = {table: list(schema) for table, schema in RESULTS.items()}  # what is stored with others is made anew
+    settings: dict[str, object] = {"as_of": str(as_of), "step": step, "version": __version__, "columns": columns}
+    settings |= _identity(workspace)
     if horizon:
         settings["horizon"] = horizon
     if prompts:

@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
-from typing import Any
 
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from trendloom.nouns import amount
 from trendloom.stages.bench import Bench
 from trendloom.stages.evidence import Evidence
+from trendloom.stages.reasons import PARTS
 
-__all__ = ["COLUMNS", "LOUDEST", "trend_rows", "without_few"]
+__all__ = ["COLUMNS", "LOUDEST", "trend_rows"]
 
 Ints = NDArray[np.int64]
 Floats = NDArray[np.float64]
@@ -22,14 +20,13 @@ Floats = NDArray[np.float64]
 COLUMNS = [
     "rank", "trend_id", "kind", "label", "stage", "growth", "growth_low", "growth_high", "q_value", "authors", "posts",
     "share", "share_low", "share_high", "countries", "loudest_share", "growth_without_loudest", "first_seen", "last_seen",
-    "since", "under", "reason",
+    "since", "under", *PARTS,
 ]  # fmt: skip
 
 LOUDEST = 10
 """Authors of most posts whose part in a trend is told."""
 _SEEN = 10  # people from which a country counts
 _Z95 = 1.959963984540054
-_PAST = re.compile(r", (\d+) in (?=the same|a usual)")  # as `_words` says it
 
 
 def _shares(people: Ints, active: int) -> tuple[Floats, Floats, Floats]:
@@ -99,58 +96,18 @@ def _loudest(bench: Bench) -> Floats:
     return np.where(total > 0, theirs / np.maximum(total, 1), np.nan)
 
 
-def _percent(share: float) -> str:
-    return f"{100 * share:.{0 if share >= 0.1 else 1 if share >= 0.001 else 2}f}"
-
-
-def _panel(bench: Bench, row: Mapping[str, Any]) -> str:
-    """Returns how many people of the last months show a trend, and where."""
-    unit, length = bench.tally.windows.step, int(bench.recent.sum())
-    low, share, high = (_percent(row[name]) for name in ("share_low", "share", "share_high"))
-    people = amount(row["authors"], "person", "people")
-    spread = f", spread over {row['countries']} countries" if row["countries"] > 1 else ""
-    return f"{share} % of people ({low} to {high}) in the last {length} {unit}s, {people}{spread}"
-
-
-def _words(
-    bench: Bench,
-    evidence: Evidence,
-    trend: int,
-    *,
-    row: Mapping[str, Any],
-    stage: str,
-    q: float,
-    told_by: str | None,
-    without: float | None,
-) -> str:
-    """Returns the numbers behind a stage."""
-    unit, length = bench.tally.windows.step, bench.shown.length
-    if not np.isfinite(evidence.growth[trend]) or bench.windows < 2:
-        return "nothing earlier to compare with"
-    past = f"the same {unit}s a year before" if bench.shown.seasonal else f"a usual span of {length} {unit}s before"
-    blocks = max(int(bench.shown.block.max()), 1)
-    now, text = round(float(evidence.now[trend])), _panel(bench, row)
-    if now != row["authors"] or length != bench.recent.sum():
-        text += f"; {amount(now, 'person', 'people')} in the last {length} {unit}s"
-    text += (
-        f", {evidence.past[trend] / blocks:.0f} in {past}: "
-        f"{evidence.growth[trend]:.2f} times the share ({evidence.low[trend]:.2f} to {evidence.high[trend]:.2f}), q {q:.2g}"
-    )
-    if without is not None:
-        loudest = 100 * row["loudest_share"]
-        text += f"; its ten loudest authors posted {loudest:.0f} %, without them {without:.2f} times"
-    if told_by:
-        text += f"; told by {told_by}"
-    elif stage == "seasonal":
-        text += "; moves within the year and is back where it was"
-    elif stage in {"emerging", "rising"} and not bench.shown.seasonal:
-        text += "; less than a year is known, it may be a season"
-    return text
-
-
-def without_few(reason: str, k: int) -> str:
-    """Returns a reason in which 1 to k - 1 people of the time before are fewer than k."""
-    return _PAST.sub(lambda said: f", fewer than {k} in " if 0 < int(said[1]) < k else said[0], reason)
+def _compared(bench: Bench, evidence: Evidence) -> list[pl.Series]:
+    """Returns what is compared with what, and people in both: the parts of a reason that are nothing else."""
+    known = np.isfinite(evidence.growth) & (bench.windows > 1)
+    before = evidence.past / int(bench.shown.block.max(initial=1))
+    return [
+        pl.Series("window", [bench.tally.windows.step] * bench.count, dtype=pl.String),
+        pl.Series("windows", np.full(bench.count, bench.recent.sum())),
+        pl.Series("compared", np.where(known, bench.shown.length, 0)),
+        pl.Series("year_before", np.full(bench.count, bench.shown.seasonal)),
+        pl.Series("authors_now", np.where(known, evidence.now, 0).round().astype(np.int64)),
+        pl.Series("authors_before", np.where(known, before, 0)),
+    ]
 
 
 def trend_rows(
@@ -180,23 +137,8 @@ def trend_rows(
         pl.Series("z", z),
         pl.Series("since", [starts[since[t]] if t in since else None for t in range(bench.count)], dtype=pl.Date),
         pl.Series("under", told, dtype=pl.String),
-        pl.Series(
-            "reason",
-            [
-                _words(
-                    bench,
-                    evidence,
-                    t,
-                    row=row,
-                    stage=str(stage[t]),
-                    q=float(q[t]),
-                    told_by=label.get(told[t] or ""),
-                    without=without.get(t),
-                )
-                for t, row in enumerate(counts.iter_rows(named=True))
-            ],
-            dtype=pl.String,
-        ),
+        pl.Series("told_by", [label.get(name or "") for name in told], dtype=pl.String),
+        *_compared(bench, evidence),
     )
     rows = rows.join(names.select("trend_id", "kind", "label").unique("trend_id"), on="trend_id")
     called = pl.col("stage").is_in(["emerging", "rising"])

@@ -105,8 +105,15 @@ RESULTS: dict[str, dict[str, pl.DataType]] = {
         "first_seen": pl.Date(),
         "last_seen": pl.Date(),
         "since": pl.Date(),
-        "reason": _STR,
         "under": _STR,
+        # the reason, put into words when it is published: `trendloom.stages.reasons`
+        "window": _STR,
+        "windows": pl.Int64(),
+        "compared": pl.Int64(),
+        "year_before": pl.Boolean(),
+        "authors_now": pl.Int64(),
+        "authors_before": pl.Float64(),
+        "told_by": _STR,
         "run": _STR,
     },
 }
