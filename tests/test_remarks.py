@@ -53,6 +53,12 @@ def test_holes_and_short_histories() -> None:
         {"by_window": {"2024-01-01": 1, "2024-11-01": 1}, "recent_people": 40}, step="month", now=date(2024, 12, 1)
     )
     assert months.startswith("9 months without any post, the longest time from 1 Feb 2024 to 1 Nov 2024")
+    after, hole = said({"by_window": weekly(40, without=range(10, 12)), "recent_people": 40})
+    assert after == (
+        "no post in the 12 weeks before 30 Dec 2024, which --as-of made the end of what is counted: the last posts are of "
+        "the week of 30 Sep 2024; leave --as-of out to judge what rose until then"
+    )
+    assert hole == "2 weeks without any post, the longest time from 11 Mar 2024 to 25 Mar 2024: no share is known"
     short, few = said({"by_window": weekly(2), "recent_people": 1}, now=date(2024, 1, 15))
     assert short == "2 weeks counted: what rises is judged from 8 weeks on"
     assert few == "1 person posted in the last 13 weeks: what rises is judged from 20 people on"

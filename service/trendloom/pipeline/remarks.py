@@ -82,6 +82,13 @@ def _history(counted: Mapping[date, int], step: str, now: date) -> list[str]:
     """Returns what is to be said of holes in the history and of its length."""
     said = []
     starts = [*sorted(counted), now]
+    ended = _after(starts[-2], step) if counted else now
+    if ended < now:
+        said.append(
+            f"no post in the {amount(_windows(ended, now, step), step)} before {_day(now)}, which --as-of made the end of what "
+            f"is counted: the last posts are of the {step} of {_day(starts[-2])}; leave --as-of out to judge what rose until then"
+        )
+        starts = [*starts[:-1], ended]
     holes = [(_after(one, step), two) for one, two in pairwise(starts) if _after(one, step) < two]
     if holes:
         empty = sum(_windows(begin, end, step) for begin, end in holes)
