@@ -289,6 +289,11 @@ class FakeViews:
             ]
         )
 
+    def absent(self, filters: Filters) -> tuple[str, ...]:
+        known = {"country": _COUNTRIES, "platform": _PLATFORMS}
+        missing = [(f, v) for f, v in filters.segment.items() if v not in known.get(f, [v])]
+        return tuple(f"no post has {field}={value}" for field, value in missing)
+
     def search(
         self, text: str | None = None, image: bytes | None = None, *, n: int = 24, filters: Filters | None = None
     ) -> list[Hit]:

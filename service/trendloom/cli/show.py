@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 
 import polars as pl
@@ -21,13 +21,20 @@ from rich.progress import (
 from rich.table import Table
 from rich.text import Text
 
-__all__ = ["drawn_bar", "err", "out", "phases", "sparkline", "trend_table"]
+__all__ = ["drawn_bar", "err", "notes", "out", "phases", "sparkline", "trend_table"]
 
 _WIDTH = 120  # characters where stdout is no terminal
 out = Console(soft_wrap=True, width=None if sys.stdout.isatty() else _WIDTH)
 err = Console(stderr=True, soft_wrap=True)
 
 _BLOCKS = "▁▂▃▄▅▆▇█"
+
+
+def notes(lines: Sequence[str]) -> bool:
+    """Prints lines on stderr, as they are; returns whether there are any."""
+    for line in lines:
+        err.print(line, highlight=False, markup=False)
+    return bool(lines)
 
 
 class _Rate(ProgressColumn):

@@ -32,8 +32,10 @@ def trends(
     k: Annotated[int, typer.Option(help="Publish nothing about fewer people.")] = 1,
 ) -> None:
     """Lists trends, strongest first; `trends add WORDS` makes one of your own, `trends verify` checks the counts."""
+    from trendloom.cli.show import notes
     from trendloom.export import parse_segment
     from trendloom.pipeline.output import escape_formulas
+    from trendloom.pipeline.searching import Filters
 
     if context.invoked_subcommand is not None:
         return
@@ -47,6 +49,7 @@ def trends(
     if format == "table":
         show_trends(views, stage=stage, segment=where)
         return
+    notes(views.absent(Filters(segment=where)))
     rows = views.trends(stage=stage, segment=where)
     text = rows.write_json() if format == "json" else escape_formulas(rows.lazy()).collect().write_csv()
     typer.echo(text, nl=not text.endswith("\n"))
@@ -111,7 +114,9 @@ def add(
     found = results(home)
     rows = found.trends.filter(trend_id=made.trend_id)
     if rows.is_empty():
-        err.print("no dated post shows it yet: it is counted from the first that does", highlight=False)
+        err.print(
+            "no dated post of the workspace shows that yet: it is counted from the first that does", highlight=False
+        )
         return
     out.print(trend_table(rows, found.series.filter(trend_id=made.trend_id)))
     told = found.trends.filter(trend_id=rows["under"][0] or "").select("label", "stage").rows()

@@ -228,10 +228,13 @@ def show_trends(
     views: Views, *, stage: str | None = None, segment: dict[str, str] | None = None, limit: int | None = None
 ) -> None:
     """Prints the head of a workspace and its trends as a table with sparklines."""
-    from trendloom.cli.show import err, out, trend_table
+    from trendloom.cli.show import err, notes, out, trend_table
     from trendloom.nouns import amount
+    from trendloom.pipeline.searching import Filters
 
     rows = views.trends(stage=stage, segment=segment)
+    if notes(views.absent(Filters(segment=segment or {}))):
+        return
     head = views.overview()
     span = f", {head.first:%-d %b %Y} to {head.last:%-d %b %Y}" if head.first and head.last else ""
     people, posts = amount(head.authors, "person", "people"), amount(head.posts, "post")
@@ -280,12 +283,15 @@ def export(
     k: Annotated[int, typer.Option(help="Publish nothing about fewer people.")] = 1,
 ) -> None:
     """Writes one table of a workspace to a file."""
-    from trendloom.cli.show import err
+    from trendloom.cli.show import err, notes
     from trendloom.export import export as write
     from trendloom.export import parse_segment
+    from trendloom.pipeline.absent import absent_values
     from trendloom.store import Workspace
 
-    count = write(Workspace.open(workspace), table, output, k=k, segment=parse_segment(segment or []))
+    home, where = Workspace.open(workspace), parse_segment(segment or [])
+    count = write(home, table, output, k=k, segment=where)
+    notes(absent_values(home, where))
     err.print(f"{count:,} rows written to {output}", highlight=False, markup=False)
 
 
@@ -308,7 +314,7 @@ def search(
     ] = None,
 ) -> None:
     """Finds the posts nearest to words or to a photo."""
-    from trendloom.cli.show import err, out
+    from trendloom.cli.show import err, notes, out
     from trendloom.pipeline.searching import parse_filters
     from trendloom.sources import load_file
 
@@ -320,7 +326,7 @@ def search(
     for hit in hits:
         when = f"{hit.posted_at:%Y-%m-%d}" if hit.posted_at else "no time   "
         out.print(f"{hit.score:.3f}  {when}  {hit.key}  {', '.join(hit.tags)}", highlight=False, markup=False)
-    if not hits:
+    if not hits and not notes(views.absent(filters)):
         err.print("nothing in the workspace passes these filters", highlight=False)
 
 

@@ -14,6 +14,7 @@ from trendloom.counting import plausible
 from trendloom.counting.cohorts import COHORTS
 from trendloom.errors import InputError
 from trendloom.export import publish
+from trendloom.pipeline.absent import absent_tags, absent_values
 from trendloom.pipeline.examples import Examples, Photo
 from trendloom.pipeline.facts import KnownFacts, rows_at
 from trendloom.pipeline.forecast_views import ForecastViews
@@ -232,6 +233,14 @@ class Views:
         return shares.select("group", "value", "share").sort("group", "share", "value", descending=[False, True, False])
 
     # ---- search and tag
+
+    def absent(self, filters: Filters) -> tuple[str, ...]:
+        """Returns a sentence for each country, platform, department and tag that is asked for and nothing has."""
+        overview = self.overview()
+        known = {"country": overview.countries, "platform": overview.platforms}
+        open_ = {field: value for field, value in filters.segment.items() if value not in known.get(field, {})}
+        said = absent_values(self._workspace, open_, k=self._k) if open_ else []
+        return tuple(said + (absent_tags(self._facts.get().tags, filters.tags) if filters.tags else []))
 
     def search(
         self, text: str | None = None, image: bytes | None = None, *, n: int = 24, filters: Filters | None = None

@@ -175,6 +175,9 @@ class Panel(Row):
         return cls(**{name: getattr(overview, name) for name in cls.model_fields})
 
 
+_NOTES = "Values asked for that nothing has, with those that were perhaps meant."
+
+
 class Trends(BaseModel):
     """A page of the list, strongest evidence first."""
 
@@ -183,6 +186,7 @@ class Trends(BaseModel):
     stages: dict[str, int] = Field(description="How many of each stage, before the stage filter.")
     trends: list[Trend]
     next_cursor: str | None = Field(None, description="Pass as `cursor` for the next page; null on the last.")
+    notes: list[str] = Field([], description=_NOTES)
 
 
 class TrendDetail(BaseModel):
@@ -297,6 +301,7 @@ class Hits(BaseModel):
 
     model: str
     hits: list[Hit]
+    notes: list[str] = Field([], description=_NOTES)
 
 
 class Health(BaseModel):

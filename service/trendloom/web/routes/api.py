@@ -9,6 +9,7 @@ from fastapi import APIRouter, Path, Query, Request
 from starlette.concurrency import run_in_threadpool
 from starlette.responses import Response
 
+from trendloom.pipeline.searching import Filters
 from trendloom.web.batching import Batcher
 from trendloom.web.deps import FiltersDep, PhotosLine, Searches, Segment, Upload, Uploads, ViewsDep
 from trendloom.web.listing import cursor_of, find_trend, list_trends, place_of
@@ -116,6 +117,7 @@ def trends(  # noqa: PLR0917  a parameter of the query each
         stages=listed.stages,
         trends=listed.rows(begin, end),
         next_cursor=following,
+        notes=list(views.absent(Filters(segment=segment))),
     )
 
 
@@ -179,9 +181,10 @@ def by_csv(
     return csv_response(f"by-{field}", Group, rows_of(Group, views.by(trend_id, field)))
 
 
-def _sought(views: ViewsProtocol, **asked: Any) -> Hits:
-    hits = views.search(**asked)
-    return Hits(model=views.overview().model, hits=[Hit.of(hit) for hit in hits])
+def _sought(views: ViewsProtocol, *, filters: Filters | None = None, **asked: Any) -> Hits:
+    hits = views.search(filters=filters, **asked)
+    notes = [] if hits or filters is None else list(views.absent(filters))
+    return Hits(model=views.overview().model, hits=[Hit.of(hit) for hit in hits], notes=notes)
 
 
 @router.get("/v1/search", tags=["search"], summary="Search photos by words")

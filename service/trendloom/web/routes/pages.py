@@ -17,7 +17,7 @@ from trendloom.counting import PARTS
 from trendloom.counting.cohorts import COHORTS
 from trendloom.errors import ArtifactError
 from trendloom.export import SEGMENTS, parse_segment
-from trendloom.pipeline.searching import parse_filters
+from trendloom.pipeline.searching import Filters, parse_filters
 from trendloom.web import drawing, words
 from trendloom.web.deps import PhotosLine, Searches, SettingsDep, Templates, Uploads, ViewsDep
 from trendloom.web.listing import Listed, find_trend, list_trends
@@ -110,7 +110,8 @@ def trends(  # noqa: PLR0917  a parameter of the query each
         overview, "trends", asked=asked, rows=_rows(views, found, histories),
         spans=_spans(views, segment), stages=listed.stages, total=listed.total, begin=begin, page=page,
         pages=max(1, -(-listed.total // PAGE)), segment=segment, everything=sum(listed.stages.values()),
-        sides={"cohort": COHORTS, "shows": tuple(PARTS)}, loosen=[] if listed.total else _loosen(views, asked), csv="/v1/trends.csv" + _csv_query(asked),
+        sides={"cohort": COHORTS, "shows": tuple(PARTS)}, loosen=[] if listed.total else _loosen(views, asked),
+        notes=views.absent(Filters(segment=segment)), csv="/v1/trends.csv" + _csv_query(asked),
     )  # fmt: skip
     return templates.TemplateResponse(request, "trends.html", context)
 
@@ -200,8 +201,11 @@ async def search(  # noqa: PLR0917  a parameter of the query each
     def page() -> Response:
         overview, sought = views.overview(), q.strip()
         hits = views.search(text=q, n=24, filters=filters) if sought and overview.photos else []
+        notes = [] if hits or not sought else views.absent(filters)
         named = list_trends(views, stage=None, segment={}, query=sought).rows(0, 8) if sought and overview.run else []
-        context = _context(overview, "search", q=q, hits=hits, named=named, by_photo=False, asked=asked, csv=csv)
+        context = _context(
+            overview, "search", q=q, hits=hits, named=named, by_photo=False, asked=asked, csv=csv, notes=notes
+        )
         return templates.TemplateResponse(request, "search.html", context)
 
     return await (line.run(request, page) if q.strip() else run_in_threadpool(page))
@@ -218,7 +222,8 @@ async def search_image(
     def page() -> Response:
         hits = views.search(image=images[0][1], n=24)
         asked = dict.fromkeys(("since", "until", "country", "tag"), "")
-        context = _context(views.overview(), "search", q="", hits=hits, named=[], by_photo=True, asked=asked, csv="")
+        found = {"q": "", "hits": hits, "named": [], "by_photo": True, "asked": asked, "csv": "", "notes": []}
+        context = _context(views.overview(), "search", **found)
         return templates.TemplateResponse(request, "search.html", context)
 
     return await line.run(request, page)
