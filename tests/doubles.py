@@ -101,6 +101,9 @@ class HistogramEncoder:
             return np.zeros((0, self.dim), dtype=np.float32)
         return _unit(np.stack([_histogram(picture) for picture in batch]))
 
+    def pieces(self, text: str) -> int:
+        return len(text.split())
+
     def texts(self, lines: Sequence[str]) -> Floats:
         rows = np.zeros((len(lines), self.dim), dtype=np.float32)
         for at, line in enumerate(lines):

@@ -18,6 +18,7 @@ from trendloom.pipeline.study import garment_vectors, results, study
 from trendloom.sources import open_source
 from trendloom.store import Workspace
 from trendloom.vision import registry
+from trendloom.vision.gibberish import gibberish
 
 
 @pytest.fixture(scope="module")
@@ -76,6 +77,39 @@ def test_the_same_words_are_the_same_trend(model: registry.Model) -> None:
 def test_what_cannot_be_a_trend_is_refused(text: str, model: registry.Model) -> None:
     with pytest.raises(InputError, match="trends add"):
         define(text, model)
+
+
+def test_words_without_meaning_are_no_trend_unless_asked_for_anyway(home: Workspace, model: registry.Model) -> None:
+    for text, strange in (("qwrtzx blorp", "'qwrtzx' is"), ("hfgdjs jacket in mnbvcxz", "'hfgdjs' and 'mnbvcxz' are")):
+        with pytest.raises(InputError, match=f"{strange} not understood: .* --anyway"):
+            add_prompt(home, text, model)
+    assert not load_prompts(home)
+    made, new = add_prompt(home, "qwrtzx blorp", model, anyway=True)
+    assert new
+    add_prompt(home, "black shirts", model)  # what was taken anyway is in no other's way
+    for one in load_prompts(home):
+        remove_prompt(home, one.trend_id)
+    assert made.text == "qwrtzx blorp"
+
+
+def test_few_words_that_are_worn_are_taken_for_gibberish_and_most_gibberish_is(model: registry.Model) -> None:
+    worn = [
+        "leopard print",
+        "gorpcore",
+        "kitten",
+        "barn",
+        "maxi",
+        "espadrilles",
+        "culottes",
+        "dirndl",
+        "kaftan",
+        "crocs",
+    ]
+    worn += ["birkenstocks", "uggs", "tabi", "y2k", "boho", "houndstooth", "cerulean", "paisley", "anorak", "moccasins"]
+    words = " ".join(worn).split()
+    assert gibberish(words, model.encoder, ["shirt", "red", "dress", "striped", "boots"]) == []
+    made_up = ["qwrtzx", "asdfgh", "bnmq", "zxcvbnm", "lkjhg", "kjsdhf", "grfntz", "mxyzptlk", "oiuhjk", "qqqqqq"]
+    assert len(gibberish(made_up, model.encoder, ["shirt", "red", "dress", "striped", "boots"])) >= 8
 
 
 def test_probabilities_are_multiplied_and_compared_with_the_cut() -> None:

@@ -166,6 +166,9 @@ class PreparedEncoder:
     def texts(self, lines: Sequence[str]) -> Floats:
         raise AssertionError("no texts here")
 
+    def pieces(self, text: str) -> int:
+        raise AssertionError("no texts here")
+
 
 def test_boxes_leave_the_square_as_shares_of_the_photo() -> None:
     scores, boxes = grids()

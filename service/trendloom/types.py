@@ -223,6 +223,9 @@ class Encoder(Protocol):
     def texts(self, lines: Sequence[str]) -> Floats:
         """Returns (n, dim) float32, rows L2-normalised; the text as it is, no template."""
 
+    def pieces(self, text: str) -> int:
+        """Returns how many pieces the tokenizer cuts a text into, one for each word that it knows."""
+
 
 class Finder(Protocol):
     """Photos to their vectors and garments."""

@@ -93,6 +93,7 @@ def passage(
 def add(
     words: Annotated[str, typer.Argument(metavar="WORDS", help="Such as 'red leather boots'.", show_default=False)],
     workspace: Home,
+    anyway: Annotated[bool, typer.Option("--anyway", help="Also of words that the model does not know.")] = False,
 ) -> None:
     """Makes a trend of your own words, with its whole history, from stored vectors: no photo is read again."""
     from trendloom.cli.show import err, out, trend_table
@@ -107,7 +108,7 @@ def add(
     home = Workspace.open(workspace)
     loaded = registry.load_of(home.meta.model, chosen.models_dir, engine=chosen.engine)
     with home.writing():
-        made, new = add_prompt(home, words, loaded)
+        made, new = add_prompt(home, words, loaded, anyway=anyway)
         _again(home)
     asked = "; ".join(factor.asks for factor in made.factors)
     err.print(f"{'added' if new else 'known already'}, asks for: {asked}", highlight=False, markup=False)

@@ -36,6 +36,7 @@ from trendloom.pipeline.output import whole
 from trendloom.store import Workspace
 from trendloom.taxonomy import Group
 from trendloom.types import Floats
+from trendloom.vision.gibberish import gibberish
 from trendloom.vision.labels import refuse_labels
 from trendloom.vision.layers import Worded
 from trendloom.vision.scores import mean_vectors, softmax
@@ -127,15 +128,13 @@ def define(text: str, model: Worded) -> Prompt:
     if not plain or len(plain) > _LONGEST:
         raise InputError(f"trends add: expected 1 to {_LONGEST} characters of words, got {len(plain)}")
     refuse_labels([plain], "trends add: ")
-    said = re.sub(r"\bmetallic\b", "gold or silver", plain.lower().replace("/", " or "))
-    words = re.findall(r"[^\W_]+(?:[-'][^\W_]+)*", said)
+    words = _words(plain)
     if not any(word not in _FILLING for word in words):
         raise InputError(
             f"trends add: expected words for a garment, such as 'leopard print ballet flats', got {plain!r}"
         )
-    card, taxonomy = model.card, model.taxonomy
-    groups = {g.name: g for g in taxonomy.groups if _asked(card, g)}
-    vectors = prompt_vectors(model.encoder, taxonomy, card)
+    card, groups = model.card, _groups(model)
+    vectors = prompt_vectors(model.encoder, model.taxonomy, card)
     known, unknown = _parse(words, groups)
     factors = []
     if _TYPE not in known and unknown:
@@ -150,8 +149,27 @@ def define(text: str, model: Worded) -> Prompt:
     return Prompt(trend_id=f"prompt:{slug}:{mark}", text=plain, model=card.identity, factors=tuple(factors))
 
 
-def _asked(card: ModelCard, group: Group) -> bool:
-    return group.name == _TYPE or (group.name in card.calibration.tags and card.calibration.tags[group.name].validated)
+def _words(text: str) -> list[str]:
+    said = re.sub(r"\bmetallic\b", "gold or silver", text.lower().replace("/", " or "))
+    return re.findall(r"[^\W_]+(?:[-'][^\W_]+)*", said)
+
+
+def _groups(model: Worded) -> dict[str, Group]:
+    """Returns the groups that prompts may ask for."""
+    tags = model.card.calibration.tags
+    return {
+        group.name: group
+        for group in model.taxonomy.groups
+        if group.name == _TYPE or (group.name in tags and tags[group.name].validated)
+    }
+
+
+def _without_meaning(text: str, model: Worded) -> list[str]:
+    """Returns the words of a text that neither the taxonomy nor the model knows."""
+    groups = _groups(model)
+    unknown = [word for phrase in _parse(_words(text), groups)[1] for word in phrase.split()]
+    names = sorted({value.value.lower() for group in groups.values() for value in group.values})
+    return gibberish(unknown, model.encoder, names)
 
 
 def _parse(words: Sequence[str], groups: Mapping[str, Group]) -> tuple[dict[str, list[int]], list[str]]:
@@ -245,14 +263,26 @@ def _path(workspace: Workspace, trend_id: str) -> Path:
     return workspace.root / _FOLDER / f"{hashlib.blake2b(trend_id.encode(), digest_size=8).hexdigest()}.json"
 
 
-def add_prompt(workspace: Workspace, text: str, model: Worded) -> tuple[Prompt, bool]:
+def add_prompt(workspace: Workspace, text: str, model: Worded, *, anyway: bool = False) -> tuple[Prompt, bool]:
     """Returns the trend of a text, stored in the workspace, and whether it is new; those of another model are made again.
 
+    Args:
+        workspace: Locked by the caller.
+        text: In the user's words.
+        model: That of the workspace.
+        anyway: Also of words that the model knows no meaning of.
+
     Raises:
-        InputError: The text cannot be used, or there are too many.
+        InputError: The text cannot be used, some of its words mean nothing to the model, or there are too many.
         StoreError: It cannot be written.
     """
     made = define(text, model)
+    if not anyway and (strange := _without_meaning(text, model)):
+        raise InputError(
+            f"trends add: {' and '.join(map(repr, strange))} {'is' if len(strange) == 1 else 'are'} not understood: "
+            f"{model.card.identity} reads letters and no word in it, and what it finds would be chance; say it in other "
+            "words, or add it as it is with --anyway"
+        )
     others = load_prompts(workspace)
     if len(others) >= _MOST and made.trend_id not in {p.trend_id for p in others}:
         raise InputError(

@@ -153,6 +153,15 @@ class ClipEncoder:
             found[rows] = self._checked(self._text.get().run({"input_ids": ids, "attention_mask": mask}), len(rows))
         return found
 
+    def pieces(self, text: str) -> int:
+        """Returns how many pieces the tokenizer cuts a text into, one for each word that it knows.
+
+        Raises:
+            ArtifactError: the tokenizer cannot be loaded.
+        """
+        found = self._tokenizer.get().encode(text.encode("utf-8", "replace").decode("utf-8"), add_special_tokens=False)
+        return len(found.ids)
+
     def _checked(self, rows: Floats, count: int) -> Floats:
         """Returns the rows if they are `count` unit vectors of the card's dimension.
 
