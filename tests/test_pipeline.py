@@ -3,6 +3,7 @@
 import csv
 import os
 import shutil
+import zipfile
 from collections.abc import Sequence
 from datetime import date
 from pathlib import Path
@@ -483,6 +484,14 @@ def test_parts_of_other_photos_of_the_same_names_are_not_gone_on_from(tmp_path: 
 
     tag_to(open_source([other]), Counting(), ShirtTagger(), output, **QUIET)  # type: ignore[arg-type]
     assert sum(shown) >= len({row["key"] for row in rows_of(output) if row["status"] == "ok"})
+
+
+def test_small_numbers_are_shown_in_a_sheet(tmp_path: Path) -> None:
+    path = tmp_path / "o.xlsx"
+    write_table(pl.LazyFrame({"q_value": [4.4e-7, 0.25]}), path)
+    with zipfile.ZipFile(path) as book:
+        assert "0.000" not in book.read("xl/styles.xml").decode()
+        assert "4.4E-07" in book.read("xl/worksheets/sheet1.xml").decode()
 
 
 def test_a_failed_write_leaves_the_old_file(tmp_path: Path) -> None:

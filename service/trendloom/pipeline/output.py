@@ -102,7 +102,8 @@ def _write(rows: pl.LazyFrame, path: Path) -> None:
                 raise InputError(
                     f"an .xlsx sheet holds {_XLSX_ROWS:,} rows, this table has {table.height:,}: write .csv or .parquet"
                 )
-            table.write_excel(path)
+            # as they are: three decimals would show a small q as 0
+            table.write_excel(path, dtype_formats={pl.Float64: "General", pl.Float32: "General"})
         case other:
             raise InputError(f"expected a file ending in .parquet, .csv, .jsonl or .xlsx, got {other!r}")
 
