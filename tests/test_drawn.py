@@ -21,7 +21,7 @@ from trendloom.errors import ConfigError, InputError
 
 SMALL = 96
 # a case, a dial, lenses or fittings of another colour cover much of these
-MIXED = {"sunglasses", "watch", "belt", "sneakers", "socks", "flip-flops", "backpack"}
+MIXED = {"sunglasses", "watch", "belt", "sneakers", "socks", "flip flops", "backpack"}
 PEOPLE = {"person", "man", "woman", "face", "body", "skin", "hair", "hand", "girl", "boy", "child"}
 
 

@@ -26,7 +26,7 @@ __all__ = ["REPRODUCE", "WEAK_SPOTS", "set_figures", "taken", "update", "write_f
 RECIPE = Path(__file__).parent / "configs" / "fashion-lite.yaml"
 WEAK_SPOTS = [
     "Dark and pale neighbours are confused: brown and black, navy and black, grey and white.",
-    "Neighbouring types are confused: t-shirts and tops, sandals and flip-flops, flats and heels, coats and jackets.",
+    "Neighbouring types are confused: t-shirts and tops, sandals and flip flops, flats and heels, coats and jackets.",
     "Fine patterns fall to plain: melange, embroidery, narrow stripes.",
     "In photos of whole outfits belts, jewellery, scarves, socks and hats are mostly missed (metrics.garments says how many "
     "of each kind are found).",

@@ -62,7 +62,8 @@ TERMS = {
 def load_towers(state: Path) -> tuple[ImageTower, TextHead]:
     """The averaged towers of a run."""
     weights = torch.load(state, map_location="cpu", weights_only=True)["average"]
-    tower, head = ImageTower(Trunk(), ImageHead(), GarmentHead()), TextHead()
+    tower = ImageTower(Trunk(), ImageHead(), GarmentHead())
+    head = TextHead(len(weights["objective.text.inner.bias"]))
     fill_towers(weights, tower, head)
     return tower.eval().to(memory_format=torch.channels_last), head.eval()
 

@@ -42,7 +42,7 @@ PARTS: dict[str, frozenset[str]] = {
             "heels",
             "flats",
             "sandals",
-            "flip-flops",
+            "flip flops",
             "socks",
             "tights",
         ]

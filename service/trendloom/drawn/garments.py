@@ -69,7 +69,7 @@ _KINDS: dict[str, tuple[str, Painter, tuple[str, ...]]] = {
     "sneakers": ("cotton", footwear.sneakers, ("plain", "checked", "dotted", "floral", "printed", "glitter")),
     "boots": ("leather", footwear.boots, ("plain", "floral", "printed", "glitter")),
     "heels": ("satin", footwear.heels, ("plain", "checked", "dotted", "floral", "printed", "glitter")),
-    "flip-flops": ("rubber", footwear.flip_flops, ("plain", "striped", "dotted", "floral", "printed")),
+    "flip flops": ("rubber", footwear.flip_flops, ("plain", "striped", "dotted", "floral", "printed")),
     "socks": ("rib", footwear.socks, ("plain", "striped", "checked", "dotted", "floral", "melange")),
     "handbag": ("leather", bags.handbag, _FINE),
     "clutch": ("leather", bags.clutch, _FINE),
