@@ -179,7 +179,7 @@ def test_the_shipped_taxonomy_is_read_without_a_yaml_parser() -> None:
         "load_taxonomy(taxonomy_path()); sys.exit('yaml' in sys.modules)"
     )
     assert subprocess.run([sys.executable, "-c", read], check=False).returncode == 0, (
-        "run trendloom.taxonomy.write_parsed on models/taxonomy.yaml"
+        "run python -m training.card models/fashion-lite"
     )
 
 

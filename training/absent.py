@@ -23,10 +23,9 @@ from PIL import Image
 
 from training.cache import Record
 from training.calibrate import ALLOWED, LEAST_COVERAGE, surely
-from training.card import write_fields
 from training.shards import TUNING, VALIDATION, ShardPhoto, read_set
 from training.vocab import labels_of_sets, taxonomy_values
-from trendloom.artifacts import CARD, taxonomy_path
+from trendloom.artifacts import CARD, amend_card, taxonomy_path
 from trendloom.photos import decode
 from trendloom.types import Floats, Pixels
 from trendloom.vision.fitting import fit_photo
@@ -227,7 +226,7 @@ def main() -> None:
     args = parser.parse_args()
     found = measure(args.data, open_model(args.model, taxonomy_path(args.model.parent), threads=2, engine=ENGINE))
     metrics = json.loads((args.model / CARD).read_text(encoding="utf-8"))["metrics"]
-    write_fields(args.model, {"metrics": metrics | {"absent": found}})
+    amend_card(args.model, {"metrics": metrics | {"absent": found}})
     print(json.dumps(found, indent=1))
 
 

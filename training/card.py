@@ -1,27 +1,26 @@
 """Bring a model's card up to date without training: `python -m training.card models/fashion-lite`.
 
-Records what is not recorded yet: the vectors of prompts (written anew where they are of another taxonomy), the gates, the
-taxonomy; and sets what stands in code: how to make the weights again and the weak spots. Weights are only compared with
-their records. `--calibration FILE` of `training.calibrate` also sets the figures of tags, if it fitted what the card has.
+Keeps the taxonomy beside the model parsed, and records what is not recorded yet: the vectors of prompts (written anew
+where they are of another taxonomy), the gates, the taxonomy; and sets what stands in code: how to make the weights again
+and the weak spots. Weights are only compared with their records. `--calibration FILE` of `training.calibrate` also sets
+the figures of tags, if it fitted what the card has.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
-import os
 from pathlib import Path
-from typing import Any
 
 import yaml
 
-from trendloom.artifacts import CARD, GATES, digest, load_card, record_file, taxonomy_path, verify
+from trendloom.artifacts import CARD, GATES, amend_card, digest, load_card, record_file, taxonomy_path, verify
 from trendloom.errors import ArtifactError
-from trendloom.taxonomy import load_taxonomy
+from trendloom.taxonomy import load_taxonomy, write_parsed
 from trendloom.vision.registry import write_prompts
 from trendloom.vision.tagger import PROMPTS, find_prompt_vectors
 
-__all__ = ["REPRODUCE", "WEAK_SPOTS", "set_figures", "taken", "update", "write_fields"]
+__all__ = ["REPRODUCE", "WEAK_SPOTS", "set_figures", "taken", "update"]
 
 RECIPE = Path(__file__).parent / "configs" / "fashion-lite.yaml"
 WEAK_SPOTS = [
@@ -53,16 +52,6 @@ REPRODUCE = (
 )
 
 
-def write_fields(folder: Path, fields: dict[str, Any]) -> None:
-    """Set fields of the card in a model's folder, whole or not at all."""
-    path = folder / CARD
-    card = json.loads(path.read_text(encoding="utf-8")) | fields
-    part = path.with_suffix(".part")
-    part.write_text(json.dumps(card, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
-    os.replace(part, path)
-    load_card(folder)
-
-
 def set_figures(folder: Path, file: Path) -> None:
     """Set the figures of tags to those of a file that `training.calibrate` wrote.
 
@@ -76,7 +65,7 @@ def set_figures(folder: Path, file: Path) -> None:
             raise ArtifactError(
                 f"{file}: expected the calibration of the card, but {group} has another {', '.join(odd)}: export the run anew"
             )
-    write_fields(folder, {"metrics": card["metrics"] | {"tags": found["report"]}})
+    amend_card(folder, {"metrics": card["metrics"] | {"tags": found["report"]}})
 
 
 def update(folder: Path) -> None:
@@ -90,11 +79,13 @@ def update(folder: Path) -> None:
         if name not in load_card(folder).files and (folder / name).is_file():
             record_file(folder, name)
     path = taxonomy_path(folder.parent)
+    if path.parent == folder.parent:
+        write_parsed(path)
     taxonomy = load_taxonomy(path)
     if find_prompt_vectors(taxonomy, load_card(folder)) is None:
         write_prompts(folder)
     stated = {"identity": taxonomy.identity, "sha256": digest(path)}
-    write_fields(folder, {"reproduce": REPRODUCE, "weak_spots": WEAK_SPOTS, "taxonomy": stated})
+    amend_card(folder, {"reproduce": REPRODUCE, "weak_spots": WEAK_SPOTS, "taxonomy": stated})
 
 
 def main() -> None:

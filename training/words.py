@@ -220,7 +220,8 @@ def learn(
         before = head(words.vectors)
     learning = wider(head, UNITS).train()
     parts = (learning.inner.weight, learning.inner.bias, learning.outer.weight)
-    fresh = (slice(old, None), slice(old, None), (slice(None), slice(old, None)))
+    fresh = [torch.zeros_like(part) for part in parts]
+    fresh[0][old:], fresh[1][old:], fresh[2][:, old:] = 1, 1, 1
     optimiser = torch.optim.AdamW(parts, lr=rate, weight_decay=0.0)
     chance = np.where(words.unknown, 2.0, 1.0) / np.where(words.unknown, 2.0, 1.0).sum()
     group = np.array([some.group for some in words.said])
@@ -242,10 +243,9 @@ def learn(
         loss = loss + keep * (1 - (learning(words.vectors[stay]) * before[stay]).sum(1)).mean()
         optimiser.zero_grad(set_to_none=True)
         loss.backward()
-        for part, its in zip(parts, fresh, strict=True):
+        for part, mask in zip(parts, fresh, strict=True):
             if part.grad is not None:
-                kept, part.grad = part.grad[its].clone(), torch.zeros_like(part)
-                part.grad[its] = kept
+                part.grad *= mask
         optimiser.step()
     learning.eval()
     with torch.no_grad():

@@ -5,9 +5,11 @@ from __future__ import annotations
 import json
 import os
 import re
+from collections.abc import Mapping
 from dataclasses import asdict
 from datetime import date
 from pathlib import Path
+from typing import Any
 
 from trendloom.artifacts.files import check_length, records
 from trendloom.artifacts.nouns import (
@@ -23,7 +25,17 @@ from trendloom.artifacts.nouns import (
 from trendloom.artifacts.reading import Fields, read_number, read_text
 from trendloom.errors import ArtifactError
 
-__all__ = ["CARD", "FITS", "INTERPOLATIONS", "MODEL_NAME", "REQUIRED_FILES", "load_card", "record_file", "write_card"]
+__all__ = [
+    "CARD",
+    "FITS",
+    "INTERPOLATIONS",
+    "MODEL_NAME",
+    "REQUIRED_FILES",
+    "amend_card",
+    "load_card",
+    "record_file",
+    "write_card",
+]
 
 CARD = "card.json"
 REQUIRED_FILES = ("image.onnx", "text.onnx", "tokenizer.json")
@@ -68,26 +80,41 @@ def write_card(card: ModelCard) -> Path:
     return path
 
 
-def record_file(folder: Path, name: str) -> None:
-    """Notes digest and length of a file that was written into a model's folder; without that it is not read.
+def amend_card(folder: Path, fields: Mapping[str, Any]) -> None:
+    """Sets fields of the card in a model's folder, whole or not at all.
 
     Raises:
-        ArtifactError: the card cannot be read or written.
+        ArtifactError: the card cannot be read or written, or would be none with these fields.
     """
     path = folder / CARD
     part = path.with_suffix(".part")
     try:
-        fields = json.loads(path.read_bytes())
-        record = records(folder, [name])[name]
-        fields["files"][name] = {"sha256": record.sha256, "bytes": record.size_bytes}
-        part.write_text(json.dumps(fields, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+        card = json.loads(path.read_bytes()) | dict(fields)
+        part.write_text(json.dumps(card, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
         os.replace(part, path)
     except OSError as exc:
         raise ArtifactError(
             f"{folder.name}/{CARD} cannot be written ({exc.strerror}): may you write the folder?"
         ) from exc
+    except (ValueError, TypeError) as exc:
+        raise ArtifactError(f"{folder.name}/{CARD}: expected a card, got a damaged file ({exc})") from exc
+    load_card(folder)
+
+
+def record_file(folder: Path, name: str) -> None:
+    """Notes digest and length of a file that was written into a model's folder; without that it is not read.
+
+    Raises:
+        ArtifactError: the file cannot be read, the card not be read or written.
+    """
+    try:
+        known = json.loads((folder / CARD).read_bytes())["files"]
+        record = records(folder, [name])[name]
+    except OSError as exc:
+        raise ArtifactError(f"{folder.name}: {name} and {CARD} cannot be read ({exc.strerror})") from exc
     except (ValueError, KeyError, TypeError) as exc:
         raise ArtifactError(f"{folder.name}/{CARD}: expected a card, got a damaged file ({exc})") from exc
+    amend_card(folder, {"files": known | {name: {"sha256": record.sha256, "bytes": record.size_bytes}}})
 
 
 def _template(value: object, place: str) -> str:

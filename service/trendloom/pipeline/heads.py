@@ -117,7 +117,8 @@ def fit_head(
 ) -> Fitted:
     """Returns the head learned from a file of labels, registered, and applied to every stored photo.
 
-    A label that asks about people is left out, and the head is learned from the others. The same labels again give the same head, and add nothing.
+    A label that asks about people is left out, and the head is learned from the others. The same labels again give the
+    same head, and add nothing.
 
     Args:
         workspace: Locked by the caller.
