@@ -25,7 +25,7 @@ from training.cache import Record
 from training.calibrate import ALLOWED, LEAST_COVERAGE, surely
 from training.shards import TUNING, VALIDATION, ShardPhoto, read_set
 from training.vocab import labels_of_sets, taxonomy_values
-from trendloom.artifacts import CARD, amend_card, taxonomy_path
+from trendloom.artifacts import CARD, amend_card, load_card, taxonomy_path
 from trendloom.photos import decode
 from trendloom.types import Floats, Pixels
 from trendloom.vision.fitting import fit_photo
@@ -227,6 +227,7 @@ def main() -> None:
     found = measure(args.data, open_model(args.model, taxonomy_path(args.model.parent), threads=2, engine=ENGINE))
     metrics = json.loads((args.model / CARD).read_text(encoding="utf-8"))["metrics"]
     amend_card(args.model, {"metrics": metrics | {"absent": found}})
+    load_card(args.model)
     print(json.dumps(found, indent=1))
 
 

@@ -66,6 +66,7 @@ def set_figures(folder: Path, file: Path) -> None:
                 f"{file}: expected the calibration of the card, but {group} has another {', '.join(odd)}: export the run anew"
             )
     amend_card(folder, {"metrics": card["metrics"] | {"tags": found["report"]}})
+    load_card(folder)
 
 
 def update(folder: Path) -> None:
@@ -86,6 +87,7 @@ def update(folder: Path) -> None:
         write_prompts(folder)
     stated = {"identity": taxonomy.identity, "sha256": digest(path)}
     amend_card(folder, {"reproduce": REPRODUCE, "weak_spots": WEAK_SPOTS, "taxonomy": stated})
+    load_card(folder)
 
 
 def main() -> None:

@@ -84,7 +84,7 @@ def amend_card(folder: Path, fields: Mapping[str, Any]) -> None:
     """Sets fields of the card in a model's folder, whole or not at all.
 
     Raises:
-        ArtifactError: the card cannot be read or written, or would be none with these fields.
+        ArtifactError: the card cannot be read or written.
     """
     path = folder / CARD
     part = path.with_suffix(".part")
@@ -98,7 +98,6 @@ def amend_card(folder: Path, fields: Mapping[str, Any]) -> None:
         ) from exc
     except (ValueError, TypeError) as exc:
         raise ArtifactError(f"{folder.name}/{CARD}: expected a card, got a damaged file ({exc})") from exc
-    load_card(folder)
 
 
 def record_file(folder: Path, name: str) -> None:
