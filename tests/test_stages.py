@@ -318,6 +318,35 @@ class TestStages:
         assert under == told
 
     @pytest.mark.parametrize(
+        ("rest", "alone", "told"),
+        [
+            ((0.45, 0.26), 5.0, {1: 0, 2: 0}),  # a quarter is left, of which nothing is sure; neither part explains the rise
+            ((0.0, 0.2), 5.0, {0: 2}),  # what is left does not rise
+            ((0.45, 0.26), 1.0, {0: 2}),  # without one part nothing rises
+        ],
+    )
+    def test_a_small_part_tells_no_rise_that_goes_on_without_it(
+        self, rest: tuple[float, float], alone: float, told: dict[int, int]
+    ) -> None:
+        """Of 100 posts of a sure rise 60 are in one part and 15 more in another that rises more surely than the first."""
+        whole = [Retold(log_growth=1.0, error=0.15, z=6.0), Retold(log_growth=0.8, error=0.2, z=3.3),
+                 Retold(log_growth=1.1, error=0.2, z=4.2)]  # fmt: skip
+
+        def without(_one: int, parts: NDArray[np.int64]) -> Retold:
+            growth, error = rest if len(parts) == 2 else (0.8, 0.2)
+            return Retold(log_growth=growth, error=error, z=1.6 if len(parts) == 2 else alone)
+
+        under = tell_once(
+            np.arange(3),
+            np.repeat([0, 1, 2], [100, 60, 25]),
+            np.r_[np.arange(100), np.arange(60), np.arange(50, 75)],
+            100,
+            whole=lambda one: whole[one],
+            without=without,
+        )
+        assert under == told
+
+    @pytest.mark.parametrize(
         ("share", "surer", "told"),
         [(60, 4.4, {1: 0}), (60, 3.2, {}), (40, 4.4, {})],  # most of it and no surer; surer; a smaller part
     )

@@ -53,16 +53,20 @@ def _common(trends: Ints, row_trend: Ints, row_post: Ints, posts: int) -> Ints:
     return common
 
 
-def _in_pieces(trend: int, parts: Ints, shared: Ints, row_trend: Ints, row_post: Ints, *, stronger: bool) -> bool:
-    """Returns whether a trend is nearly all in its parts while none of them can tell it.
-
-    A part can that is most of it; of a trend whose rise is surer than that of any part (`stronger`), one that is nearly
-    all of it.
-    """
+def _share_in(parts: Ints, trend: int, row_trend: Ints, row_post: Ints) -> float:
+    """Returns the share of a trend's posts that one of its parts holds."""
     its = np.unique(row_post[row_trend == trend])
-    if shared.max() >= (_NEARLY_ALL if stronger else _TELLS) * len(its):
-        return False
-    return len(np.intersect1d(row_post[np.isin(row_trend, parts)], its)) >= _NEARLY_ALL * len(its)
+    return len(np.intersect1d(row_post[np.isin(row_trend, parts)], its)) / max(len(its), 1)
+
+
+def _still_rises(rest: Retold, whole: Retold) -> bool:
+    """Returns whether what is left of a rising trend rises on its own."""
+    return rest.z >= _RISES and rest.log_growth >= _AS_MUCH * whole.log_growth
+
+
+def _apart(one: Retold, rest: Retold) -> bool:
+    """Returns whether one rises faster than the rest, beyond chance."""
+    return bool(one.log_growth - rest.log_growth >= _APART * np.hypot(one.error, rest.error))
 
 
 def tell_once(
@@ -81,7 +85,8 @@ def tell_once(
     Where one part makes the whole rise, its much smaller
     siblings are its echoes (garments of the look that were tagged otherwise). Where the rise lies in several parts that
     are nearly all of the trend, none of them most of it (of a trend that rises more surely than each of them: nearly all of
-    it), these are pieces of it and stand beneath it.
+    it), these are pieces of it and stand beneath it. So they are where the trend rises on without any single one of them, if
+    all are nearly all of it, or if it rises more surely than each and what is left is not apart from it.
 
     Args:
         called: Rising trends.
@@ -104,10 +109,14 @@ def tell_once(
         if not len(parts):
             continue
         rest, all_of_it = without(int(called[broad]), called[parts]), whole(int(called[broad]))
-        if rest.z < _RISES or rest.log_growth < _AS_MUCH * all_of_it.log_growth:
+        if not _still_rises(rest, all_of_it):
             stronger = all(all_of_it.z > whole(int(called[part])).z for part in parts)
-            shared = common[parts, broad]
-            if _in_pieces(int(called[broad]), called[parts], shared, row_trend, row_post, stronger=stronger):
+            most = common[parts, broad].max() / size[broad]
+            nearly_all = _share_in(called[parts], int(called[broad]), row_trend, row_post) >= _NEARLY_ALL
+            pieces = nearly_all and most < (_NEARLY_ALL if stronger else _TELLS)
+            if not pieces and (nearly_all or (stronger and not _apart(all_of_it, rest))):
+                pieces = all(_still_rises(without(int(called[broad]), called[[part]]), all_of_it) for part in parts)
+            if pieces:
                 for part in parts:  # several pieces of one story, none of which can tell it
                     under.setdefault(int(called[part]), int(called[broad]))
                 continue
@@ -126,9 +135,8 @@ def tell_once(
             continue
         for part in parts:
             its = whole(int(called[part]))
-            faster = its.log_growth - rest.log_growth >= _APART * np.hypot(its.error, rest.error)
             most = common[part, broad] >= _TELLS * size[broad] and all_of_it.z >= its.z
-            if most or not faster:
+            if most or not _apart(its, rest):
                 under.setdefault(int(called[part]), int(called[broad]))
     return {trend: _root(trend, under) for trend in under}
 
