@@ -320,11 +320,7 @@ class TestStages:
     @pytest.mark.parametrize(
         ("rest", "alone", "told"),
         [
-            (
-                (0.45, 0.26),
-                5.0,
-                {1: 0, 2: 0},
-            ),  # a quarter is left, of which nothing is sure; neither part explains the rise
+            ((0.45, 0.26), 5.0, {1: 0, 2: 0}),  # a quarter is left, of which nothing is sure; no part explains the rise
             ((0.0, 0.2), 5.0, {0: 2}),  # what is left does not rise
             ((0.45, 0.26), 1.0, {0: 2}),  # without one part nothing rises
         ],

@@ -53,12 +53,6 @@ def _common(trends: Ints, row_trend: Ints, row_post: Ints, posts: int) -> Ints:
     return common
 
 
-def _share_in(parts: Ints, trend: int, row_trend: Ints, row_post: Ints) -> float:
-    """Returns the share of a trend's posts that one of its parts holds."""
-    its = np.unique(row_post[row_trend == trend])
-    return len(np.intersect1d(row_post[np.isin(row_trend, parts)], its)) / max(len(its), 1)
-
-
 def _still_rises(rest: Retold, whole: Retold) -> bool:
     """Returns whether what is left of a rising trend rises on its own."""
     return rest.z >= _RISES and rest.log_growth >= _AS_MUCH * whole.log_growth
@@ -67,6 +61,85 @@ def _still_rises(rest: Retold, whole: Retold) -> bool:
 def _apart(one: Retold, rest: Retold) -> bool:
     """Returns whether one rises faster than the rest, beyond chance."""
     return bool(one.log_growth - rest.log_growth >= _APART * np.hypot(one.error, rest.error))
+
+
+class _Rising:
+    """Rising trends with the posts that they share; trends are places in `called`.
+
+    Attributes:
+        common: (called, called) posts that each two share.
+        size: (called,) posts of each.
+        rank: (called,) place in the order of size.
+    """
+
+    def __init__(
+        self,
+        called: Ints,
+        row_trend: Ints,
+        row_post: Ints,
+        posts: int,
+        *,
+        whole: Callable[[int], Retold],
+        without: Callable[[int, Ints], Retold],
+    ) -> None:
+        self.called, self._row_trend, self._row_post = called, row_trend, row_post
+        self._whole, self._without = whole, without
+        self.common = _common(called, row_trend, row_post, posts)
+        self.size = np.diag(self.common)
+        self.order = np.lexsort((called, self.size))
+        self.rank = np.empty(len(called), dtype=np.int64)
+        self.rank[self.order] = np.arange(len(called))
+
+    def evidence(self, trend: int) -> Retold:
+        """Returns the evidence of a trend."""
+        return self._whole(int(self.called[trend]))
+
+    def rest(self, trend: int, parts: Ints) -> Retold:
+        """Returns the evidence of a trend without the posts of its parts."""
+        return self._without(int(self.called[trend]), self.called[parts])
+
+    def parts_of(self, trend: int) -> Ints:
+        """Returns the smaller trends that lie mostly inside one."""
+        inside = self.common[:, trend] >= _INSIDE * self.size
+        return np.flatnonzero(inside & (self.rank < self.rank[trend]) & (self.size > 0))
+
+    def in_pieces(self, trend: int, parts: Ints, rest: Retold) -> bool:
+        """Returns whether the rise of a trend, which does not rise without its parts, lies in several that cannot tell it."""
+        own = self.evidence(trend)
+        surest = all(own.z > self.evidence(part).z for part in parts.tolist())
+        most = self.common[parts, trend].max() / self.size[trend]
+        nearly_all = self._held(trend, parts) >= _NEARLY_ALL
+        if nearly_all and most < (_NEARLY_ALL if surest else _TELLS):
+            return True
+        if not nearly_all and (not surest or _apart(own, rest)):
+            return False
+        return all(_still_rises(self.rest(trend, np.array([part])), own) for part in parts.tolist())
+
+    def _held(self, trend: int, parts: Ints) -> float:
+        """Returns the share of a trend's posts that its parts hold together."""
+        its = np.unique(self._row_post[self._row_trend == self.called[trend]])
+        held = self._row_post[np.isin(self._row_trend, self.called[parts])]
+        return len(np.intersect1d(held, its)) / len(its)
+
+    def strongest(self, parts: Ints) -> int:
+        """Returns the part that rises most surely."""
+        surest: int = max(parts.tolist(), key=lambda part: (self.evidence(part).z, -self.rank[part]))
+        return surest
+
+    def echoes(self, trend: int, parts: Ints, best: int) -> list[int]:
+        """Returns the parts of a trend that are much smaller than the one which makes it rise."""
+        leads = self.common[best, trend] >= _LEADS * self.size[trend]
+        return parts[self.size[parts] <= _ECHO * self.size[best]].tolist() if leads else []
+
+    def told_by_whole(self, trend: int, parts: Ints, rest: Retold) -> list[int]:
+        """Returns the parts of a trend, which rises without them too, that rise no faster or are most of it and no surer."""
+        own, told = self.evidence(trend), []
+        for part in parts.tolist():
+            its = self.evidence(part)
+            most = self.common[part, trend] >= _TELLS * self.size[trend] and own.z >= its.z
+            if most or not _apart(its, rest):
+                told.append(part)
+        return told
 
 
 def tell_once(
@@ -80,13 +153,15 @@ def tell_once(
 ) -> dict[int, int]:
     """Returns, for called trends that another tells better, the trend that does.
 
-    A trend that no longer rises without its rising parts is told by the strongest of them; a part that does not rise
-    faster than the rest of a rising whole is told by the whole, and so is one that is most of it and rises no more surely.
-    Where one part makes the whole rise, its much smaller
-    siblings are its echoes (garments of the look that were tagged otherwise). Where the rise lies in several parts that
-    are nearly all of the trend, none of them most of it (of a trend that rises more surely than each of them: nearly all of
-    it), these are pieces of it and stand beneath it. So they are where the trend rises on without any single one of them, if
-    all are nearly all of it, or if it rises more surely than each and what is left is not apart from it.
+    From the smallest trend to the largest, each beside its parts, the smaller ones that lie mostly inside it:
+
+    - Where it rises without them, it tells those that rise no faster than the rest of it, and those that are most of it
+      and rise no more surely.
+    - Where it does not, the surest part tells it. If that is much of it, the parts that are far smaller are echoes
+      (garments of the look that were tagged otherwise), and told too.
+    - Unless its rise lies in pieces, which it then tells: the parts are nearly all of it and none is most of it (nearly
+      all of it, where it rises more surely than each of them); or it rises on without any single one of them, and they
+      are nearly all of it, or it rises more surely than each and what is left does not rise apart from it.
 
     Args:
         called: Rising trends.
@@ -98,47 +173,24 @@ def tell_once(
     """
     if len(called) < 2:
         return {}
-    common = _common(called, row_trend, row_post, posts)
-    size = np.diag(common)
+    rising = _Rising(called, row_trend, row_post, posts, whole=whole, without=without)
     under: dict[int, int] = {}
-    order = np.lexsort((called, size))
-    rank = np.empty(len(called), dtype=np.int64)
-    rank[order] = np.arange(len(called))
-    for broad in order:
-        parts = np.flatnonzero((common[:, broad] >= _INSIDE * size) & (rank < rank[broad]) & (size > 0))
+    for broad in rising.order.tolist():
+        parts = rising.parts_of(broad)
         if not len(parts):
             continue
-        rest, all_of_it = without(int(called[broad]), called[parts]), whole(int(called[broad]))
-        if not _still_rises(rest, all_of_it):
-            stronger = all(all_of_it.z > whole(int(called[part])).z for part in parts)
-            most = common[parts, broad].max() / size[broad]
-            nearly_all = _share_in(called[parts], int(called[broad]), row_trend, row_post) >= _NEARLY_ALL
-            pieces = nearly_all and most < (_NEARLY_ALL if stronger else _TELLS)
-            if not pieces and (nearly_all or (stronger and not _apart(all_of_it, rest))):
-                pieces = all(_still_rises(without(int(called[broad]), called[[part]]), all_of_it) for part in parts)
-            if pieces:
-                for part in parts:  # several pieces of one story, none of which can tell it
-                    under.setdefault(int(called[part]), int(called[broad]))
-                continue
-            best = max(parts, key=lambda i: (whole(int(called[i])).z, -rank[i]))
-            under[int(called[broad])] = int(called[best])
-            if common[best, broad] >= _LEADS * size[broad]:
-                echoes = parts[size[parts] <= _ECHO * size[best]]
-                top = _root(int(called[best]), under)
-                under.update(
-                    {
-                        int(called[echo]): top
-                        for echo in echoes
-                        if int(called[echo]) not in under and called[echo] != top
-                    }
-                )
-            continue
-        for part in parts:
-            its = whole(int(called[part]))
-            most = common[part, broad] >= _TELLS * size[broad] and all_of_it.z >= its.z
-            if most or not _apart(its, rest):
-                under.setdefault(int(called[part]), int(called[broad]))
-    return {trend: _root(trend, under) for trend in under}
+        rest = rising.rest(broad, parts)
+        if _still_rises(rest, rising.evidence(broad)):
+            under = dict.fromkeys(rising.told_by_whole(broad, parts, rest), broad) | under
+        elif rising.in_pieces(broad, parts, rest):
+            under = dict.fromkeys(parts.tolist(), broad) | under
+        else:
+            best = rising.strongest(parts)
+            under[broad] = best
+            top = _root(best, under)
+            echoes = [echo for echo in rising.echoes(broad, parts, best) if echo != top]
+            under = dict.fromkeys(echoes, top) | under
+    return {int(called[trend]): int(called[_root(trend, under)]) for trend in under}
 
 
 def _root(trend: int, under: dict[int, int]) -> int:
