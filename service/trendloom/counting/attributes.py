@@ -22,38 +22,44 @@ _PLAIN = {"plain", "solid", "solid colour", "none", "no pattern"}
 def attribute_members(
     tags: pl.DataFrame, photos: pl.DataFrame, posts: pl.DataFrame, *, min_posts: int = 25, min_authors: int = 10
 ) -> pl.DataFrame:
-    """Returns trend_id and post_id of every value, and of the pairs type and colour, type and pattern of one garment.
+    """Returns trend_id, post_id and probability of every value, and of the pairs type and colour, type and pattern.
 
-    Shades of blue, red and green, and gold and silver, are also counted together ("any blue"), as light and cameras
-    blur them.
+    Both values of a pair are one garment's. Shades of blue, red and green, and gold and silver, are also counted together
+    ("any blue"), as light and cameras blur them. The probability that a post shows a trend is that of its likeliest
+    garment: a pair's is the product of its values', a family's the sum of its shades'.
 
     Args:
-        tags: key, garment, group, value.
+        tags: key, garment, group, value and, where they are not certain, probability.
         photos: key, post_id.
         posts: post_id, author_hash; a post without an author counts as an author of its own.
         min_posts: Posts that a trend needs.
         min_authors: Authors that a trend needs.
     """
     columns = ["key", "garment", "group", "value"]
-    known = tags.select(columns).filter(pl.col("group").is_in(_GROUPS) & pl.col("value").is_not_null()).unique()
+    chance = (pl.col("probability") if "probability" in tags.columns else pl.lit(1.0)).cast(pl.Float64).fill_null(1.0)
+    known = tags.select(*columns, probability=chance)
+    known = known.filter(pl.col("group").is_in(_GROUPS) & pl.col("value").is_not_null()).unique(columns)
     known = known.filter(~(pl.col("group").eq("pattern") & pl.col("value").str.to_lowercase().is_in(_PLAIN)))
     shades = known.filter(pl.col("group").eq("colour") & pl.col("value").is_in(list(_FAMILIES)))
-    known = pl.concat([known, shades.with_columns(pl.col("value").replace(_FAMILIES))]).unique()
+    families = shades.with_columns(pl.col("value").replace(_FAMILIES)).group_by(columns)
+    known = pl.concat([known, families.agg(pl.col("probability").sum().clip(upper_bound=1.0))])
     known = known.with_columns(part=pl.concat_str("group", pl.lit(":"), pl.col("value").str.replace_all(r"[+]", " ")))
-    found = [known.select("key", trend_id=pl.concat_str(pl.lit(_KIND), "part"))]
+    found = [known.select("key", "probability", trend_id=pl.concat_str(pl.lit(_KIND), "part"))]
     for first, second in _PAIRS:
         left, right = known.filter(group=first), known.filter(group=second)
         both = left.join(right, on=["key", "garment"], suffix="_2")
-        found.append(both.select("key", trend_id=pl.concat_str(pl.lit(_KIND), "part", pl.lit("+"), "part_2")))
+        pair = pl.concat_str(pl.lit(_KIND), "part", pl.lit("+"), "part_2")
+        found.append(both.select("key", probability=pl.col("probability") * pl.col("probability_2"), trend_id=pair))
     owner = posts.select("post_id", who=pl.coalesce(pl.col("author_hash"), pl.concat_str(pl.lit("\x00"), "post_id")))
-    rows = pl.concat(found).join(photos.select("key", "post_id"), on="key").select("trend_id", "post_id").unique()
+    rows = pl.concat(found).join(photos.select("key", "post_id"), on="key")
+    rows = rows.group_by("trend_id", "post_id").agg(pl.col("probability").max())
     rows = rows.join(owner.unique("post_id"), on="post_id")
     enough = (
         rows.group_by("trend_id")
         .agg(posts=pl.len(), authors=pl.col("who").n_unique())
         .filter((pl.col("posts") >= min_posts) & (pl.col("authors") >= min_authors))
     )
-    rows = rows.join(enough, on="trend_id", how="semi").select("trend_id", "post_id")
+    rows = rows.join(enough, on="trend_id", how="semi").select("trend_id", "post_id", "probability")
     return rows.join(_of_one_shade(rows), on="trend_id", how="anti").sort("trend_id", "post_id")
 
 

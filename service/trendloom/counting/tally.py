@@ -36,10 +36,11 @@ class Tally:
         exposure: (windows, strata) float64, posts, at most seven an author and window.
         active: (windows,) int64, unique authors.
         row_trend, row_post, row_window, row_author, row_voice: (rows,) int32, a row per trend and post in a window.
+        row_chance: (rows,) float64, the probability that the post shows the trend.
         post_author, post_window, post_at: per post of `posts`; int32, int32 (-1 none), microseconds since 1970.
         series: trend_id, window_start, numerator, denominator, authors, share, share_low, share_high, posts, and distinct:
             posts of which copies of one photo are one.
-        members: trend_id, post_id, window_start (null without a window).
+        members: trend_id, post_id, window_start (null without a window), probability.
         report: What was counted and what was not.
     """
 
@@ -54,6 +55,7 @@ class Tally:
     row_window: Codes
     row_author: Codes
     row_voice: Codes
+    row_chance: NDArray[np.float64]
     post_author: Codes
     post_window: Codes
     post_at: NDArray[np.int64]
@@ -193,7 +195,9 @@ def tally(
 
     Args:
         posts: post_id, posted_at (UTC) and, where known, author_hash, platform, country.
-        members: trend_id, post_id; posts that are not in `posts` are left out, so filtered posts give a segment.
+        members: trend_id, post_id and, where it is not certain, the probability that the post shows the trend; posts that
+            are not in `posts` are left out, so filtered posts give a segment. Counts are of all members, whatever their
+            probability: it weighs them in the test for rises alone.
         copies: post_id, group: posts of the same photo (see `copy_groups`).
         as_of: What is posted at or after this moment does not count; default: the end of the data.
         step: Week or month; default: chosen from the span and number of posts.
@@ -206,7 +210,11 @@ def tally(
     rows = _coded(rows, windows, copies)
     who, stratum = rows["who"].to_numpy().astype(np.int32), _strata(rows)
     exposure, active = _exposure(who, windows.index, stratum, len(windows.starts))
-    pairs = members.select(pl.col("trend_id", "post_id").cast(pl.String)).unique()
+    chance = (
+        (pl.col("probability") if "probability" in members.columns else pl.lit(1.0)).cast(pl.Float64).fill_null(1.0)
+    )
+    pairs = members.select(pl.col("trend_id", "post_id").cast(pl.String), probability=chance)
+    pairs = pairs.group_by("trend_id", "post_id").agg(pl.col("probability").max())
     columns = ["post_id", "post", "posted_at", "who", "window", "window_start", "group"]
     pairs = pairs.join(rows.select(columns), on="post_id").sort("trend_id", "post")
     names = pairs["trend_id"].unique().sort()
@@ -236,10 +244,11 @@ def tally(
         row_window=window,
         row_author=who[post],
         row_voice=ever,
+        row_chance=inside["probability"].to_numpy().astype(np.float64),
         post_author=who,
         post_window=windows.index,
         post_at=rows["posted_at"].cast(pl.Datetime("us")).cast(pl.Int64).fill_null(0).to_numpy(),
         series=_series(names, windows, grids, active),
-        members=pairs.select("trend_id", "post_id", "window_start"),
+        members=pairs.select("trend_id", "post_id", "window_start", "probability"),
         report=counted | windows.report,
     )

@@ -65,7 +65,7 @@ class Results:
     Attributes:
         trends: A row per trend, with its rank.
         series: A row per trend and window.
-        members: A row per trend and post.
+        members: A row per trend and post, with the probability that it shows it.
         step: `week` or `month`.
         now: End of the last complete window; None where no post has a time.
         posts: The posts that were counted: post_id, posted_at, author_hash.
@@ -229,7 +229,7 @@ def _shown(
     tags: pl.DataFrame,
     prompts: Sequence[Prompt],
 ) -> tuple[pl.DataFrame, pl.DataFrame]:
-    """Returns which posts show which look, value or prompt, and the names of these: trend_id, kind, label."""
+    """Returns which posts show which look, value or prompt, how probably, and the names of these: trend_id, kind, label."""
     known = photos.select("key", "post_id")
     look = pl.col("look_id").alias("trend_id")
     by_look = seen.assignments.drop_nulls("look_id").join(known, on="key").select(look, "post_id").unique()
@@ -240,7 +240,7 @@ def _shown(
         attribute_names(by_value["trend_id"].unique().sort()),
         pl.DataFrame([(p.trend_id, "prompt", p.text) for p in prompts], schema=_NAMED, orient="row"),
     ]
-    return pl.concat([by_look, by_value, by_prompt]), pl.concat(names)
+    return pl.concat([by_look, by_value, by_prompt], how="diagonal"), pl.concat(names)
 
 
 def tags_of_garments(tags: pl.DataFrame) -> pl.DataFrame:
@@ -302,7 +302,7 @@ def results(workspace: Workspace, segment: Mapping[str, str] | None = None) -> R
         found = _judge(
             posts,
             photos,
-            members.select("trend_id", "post_id"),
+            members.select("trend_id", "post_id", "probability"),
             trends.select("trend_id", "kind", "label"),
             as_of=now,
             step=step_named(step),
@@ -363,7 +363,7 @@ def judged_beside(workspace: Workspace, members: pl.DataFrame, names: pl.DataFra
 
     Args:
         workspace: With a study.
-        members: trend_id, post_id.
+        members: trend_id, post_id and, where it is not certain, probability.
         names: trend_id, kind, label.
     """
     last = workspace.last_run().row(0, named=True)

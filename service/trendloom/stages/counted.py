@@ -87,6 +87,10 @@ class Counted(Protocol):
         """Author per row, copies counted as their first poster."""
 
     @property
+    def row_chance(self) -> Floats:
+        """Probability that the post shows the trend, per row."""
+
+    @property
     def post_author(self) -> NDArray[np.int32]:
         """Author per post."""
 

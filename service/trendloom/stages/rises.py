@@ -90,7 +90,7 @@ class Rises:
     Attributes:
         up: The best rise of each trend.
         down: The best fall.
-        people: (trends,) people, once a season.
+        people: (trends,) people, once a season, weighed by how probably they show it.
         expected: (trends,) the evidence that an ordinary rise within the last months would have, standard deviations.
         slope: The usual slope of a trend, log a year.
         scales: Standard deviations that were learned: of seasons, of own seasons, of drifts around the usual slope.
@@ -121,7 +121,10 @@ class Rises:
         """Returns the counts of some of the tally's rows, `trend` being whose each of them is."""
         tally = self._tally
         which, window, voice = (c.astype(np.int64) for c in (trend, tally.row_window[rows], tally.row_voice[rows]))
-        return weekly(which, window, voice, tally.stratum, tally.exposure, trends=trends, reach=self._reach)
+        chance = tally.row_chance[rows]
+        return weekly(
+            which, window, voice, tally.stratum, tally.exposure, trends=trends, reach=self._reach, chance=chance
+        )
 
     def _priors(self, scales: tuple[float, float, float], trends: Ints, slope: float) -> Prior:
         """Returns the priors of season and drift around a slope (log a year).

@@ -68,7 +68,7 @@ RESULTS: dict[str, dict[str, pl.DataType]] = {
         "run": _STR,
     },
     "assignments": {"key": _STR, "garment": pl.Int16(), "look_id": _STR, "run": _STR},
-    "members": {"trend_id": _STR, "post_id": _STR, "window_start": pl.Date(), "run": _STR},
+    "members": {"trend_id": _STR, "post_id": _STR, "window_start": pl.Date(), "probability": pl.Float32(), "run": _STR},
     # What became of each look of the run before; events of earlier runs are carried along, so that no id is forgotten.
     "lineage": {
         "event": _STR,
