@@ -375,6 +375,37 @@ class TestAttributes:
         assert size["attribute:type:shirt+colour:any blue"] == size["attribute:colour:any blue"] == 20
         assert "attribute:colour:any red" not in size  # nearly all of it is red
 
+    def test_how_probably_a_post_shows_a_trend(self) -> None:
+        """A pair's probability is the product of one garment's values, a family's the sum of its shades', a post's the most."""
+        tags = pl.DataFrame(
+            [("k1", 1, "type", "shirt", 0.9), ("k1", 1, "colour", "navy", 0.5), ("k1", 1, "colour", "light blue", 0.3),
+             ("k1", 2, "type", "shirt", 0.6), ("k1", 2, "colour", "navy", 0.8), ("k1", 2, "colour", "light blue", 0.25),
+             ("k2", 0, "type", "shirt", None), ("k2", 0, "colour", "blue", 0.7)],
+            schema=["key", "garment", "group", "value", "probability"], orient="row",
+        )  # fmt: skip
+        photos = pl.DataFrame({"key": ["k1", "k2"], "post_id": ["p1", "p2"]})
+        table = posts([("p1", MONDAY, "a"), ("p2", MONDAY, "b")])
+        found = attribute_members(tags, photos, table, min_posts=1, min_authors=1)
+        chance = {(trend, post): p for trend, post, p in found.iter_rows()}
+        assert chance == pytest.approx({
+            ("attribute:type:shirt", "p1"): 0.9, ("attribute:type:shirt", "p2"): 1.0,
+            ("attribute:colour:navy", "p1"): 0.8, ("attribute:colour:light blue", "p1"): 0.3,
+            ("attribute:colour:blue", "p2"): 0.7,
+            ("attribute:colour:any blue", "p1"): 1.0, ("attribute:colour:any blue", "p2"): 0.7,
+            ("attribute:type:shirt+colour:navy", "p1"): 0.48, ("attribute:type:shirt+colour:light blue", "p1"): 0.27,
+            ("attribute:type:shirt+colour:blue", "p2"): 0.7,
+            ("attribute:type:shirt+colour:any blue", "p1"): 0.72, ("attribute:type:shirt+colour:any blue", "p2"): 0.7,
+        })  # fmt: skip
+
+    def test_probabilities_stand_beside_members_and_change_no_count(self) -> None:
+        table = posts([("p1", MONDAY, "a"), ("p2", MONDAY, "b"), ("p3", MONDAY, "c")])
+        shown = members("t", ["p1", "p2", "p3"]).with_columns(probability=pl.Series([0.2, None, 0.9]))
+        until = MONDAY + timedelta(weeks=1)
+        found = tally(table, shown, as_of=until)
+        assert found.row_chance.tolist() == [0.2, 1.0, 0.9]
+        assert found.members["probability"].to_list() == [0.2, 1.0, 0.9]
+        assert found.series.equals(tally(table, shown.drop("probability"), as_of=until).series)
+
     def test_support_in_posts_and_authors(self) -> None:
         keys = [f"k{i}" for i in range(30)]
         tags = pl.DataFrame(

@@ -526,6 +526,34 @@ class TestCurves:
         assert found.by_window.sum(axis=1) == pytest.approx([1.0, 5.0])
         assert found.by_stratum[:, 0] == pytest.approx([1.0, 5.0])
 
+    def test_improbable_rows_weigh_less(self) -> None:
+        """Weights 1, 1, .5, .5 tell as much as 3^2 / 2.5 = 3.6 certain people, shared out as the weights are."""
+        stratum, exposure = np.array([0, 0, 1, 1], dtype=np.int32), np.ones((4, 2))
+        window, voice, trend = np.array([0, 1, 2, 2]), np.array([0, 1, 2, 3]), np.zeros(4, dtype=np.int64)
+        chance = np.array([1.0, 1.0, 0.5, 0.5])
+        found = weekly(trend, window, voice, stratum, exposure, trends=1, reach=1, chance=chance)
+        assert found.by_window[0] == pytest.approx([1.2, 1.2, 1.2, 0.0])
+        assert found.by_stratum[0] == pytest.approx([2.4, 1.2])
+
+    def test_a_person_counts_by_the_likeliest_post_of_a_window(self) -> None:
+        stratum, exposure = np.zeros(2, dtype=np.int32), np.ones((20, 1))
+        window, voice = np.array([3, 3, 15]), np.array([0, 0, 1])
+        found = weekly(
+            np.zeros(3, dtype=np.int64), window, voice, stratum, exposure,
+            trends=1, reach=1, chance=np.array([0.3, 0.8, 0.8]),
+        )  # fmt: skip
+        assert found.by_window[0, [3, 15]] == pytest.approx([1.0, 1.0])
+
+    @given(st.integers(0, 2**32 - 1), st.floats(0.05, 1.0))
+    def test_the_same_chance_everywhere_says_nothing(self, seed: int, chance: float) -> None:
+        rng = np.random.default_rng(seed)
+        trend, window, voice = rng.integers(0, 3, 60), rng.integers(0, 20, 60), rng.integers(0, 10, 60)
+        stratum, exposure = rng.integers(0, 2, 10).astype(np.int32), np.ones((20, 2))
+        plain = weekly(trend, window, voice, stratum, exposure, trends=3, reach=6)
+        found = weekly(trend, window, voice, stratum, exposure, trends=3, reach=6, chance=np.full(60, chance))
+        assert found.by_window == pytest.approx(plain.by_window)
+        assert found.by_stratum == pytest.approx(plain.by_stratum)
+
     @given(st.integers(0, 2**32 - 1))
     def test_expected_counts_keep_the_sums_of_strata(self, seed: int) -> None:
         rng = np.random.default_rng(seed)
