@@ -215,6 +215,18 @@ class TestStages:
         rise = step(weeks, 0.015, 0.06, at=70)
         assert stages_of(study(*dump(weeks, 200, background(weeks) | {"plateau": rise})))["plateau"] == "rising"
 
+    def test_a_rise_among_doubtful_rows_is_seen_through_their_probabilities(self) -> None:
+        """Sure posts rise by half among twice as many doubtful ones that stay level: counted alike, the rise is lost."""
+        weeks = 110
+        looks = {f"look{i:02d}": flat(weeks, 0.1) for i in range(20)}
+        looks |= {"sure": step(weeks, 0.05, 0.08, at=90), "doubtful": flat(weeks, 0.1)}
+        table, shown = dump(weeks, 100, looks)
+        chance = pl.col("trend_id").replace_strict({"doubtful": 0.15}, default=0.95)
+        one = pl.when(pl.col("trend_id").is_in(["sure", "doubtful"])).then(pl.lit("it")).otherwise("trend_id")
+        shown = shown.with_columns(probability=chance).with_columns(trend_id=one)
+        assert stages_of(study(table, shown.drop("probability")))["it"] == "steady"
+        assert stages_of(study(table, shown))["it"] == "emerging"
+
     def test_compared_says_what_judged_says_but_for_what_a_curve_tells(self) -> None:
         looks = background(110) | {"rise": step(110, 0.01, 0.04, at=100)}
         table, shown = dump(110, 120, looks)
