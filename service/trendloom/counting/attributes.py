@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import polars as pl
 
-__all__ = ["asked_values", "attribute_members"]
+__all__ = ["asked_values", "attribute_members", "how_probable"]
 
 _KIND = "attribute:"
 _GROUPS = ("type", "colour", "pattern")
@@ -17,6 +17,12 @@ _FAMILIES = {
 }  # fmt: skip
 _MOSTLY_ONE = 0.9  # share of one shade from which a family of shades is no trend beside it
 _PLAIN = {"plain", "solid", "solid colour", "none", "no pattern"}
+
+
+def how_probable(rows: pl.DataFrame) -> pl.Expr:
+    """Returns the probability of each row, float64: 1 where none is given."""
+    given = pl.col("probability") if "probability" in rows.columns else pl.lit(1.0)
+    return given.cast(pl.Float64).fill_null(1.0)
 
 
 def attribute_members(
@@ -36,8 +42,7 @@ def attribute_members(
         min_authors: Authors that a trend needs.
     """
     columns = ["key", "garment", "group", "value"]
-    chance = (pl.col("probability") if "probability" in tags.columns else pl.lit(1.0)).cast(pl.Float64).fill_null(1.0)
-    known = tags.select(*columns, probability=chance)
+    known = tags.select(*columns, probability=how_probable(tags))
     known = known.filter(pl.col("group").is_in(_GROUPS) & pl.col("value").is_not_null()).unique(columns)
     known = known.filter(~(pl.col("group").eq("pattern") & pl.col("value").str.to_lowercase().is_in(_PLAIN)))
     shades = known.filter(pl.col("group").eq("colour") & pl.col("value").is_in(list(_FAMILIES)))
