@@ -9,6 +9,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from trendloom.counting.attributes import how_probable
 from trendloom.counting.shares import wilson
 from trendloom.counting.windows import Step, Windows, choose_windows
 from trendloom.errors import InputError
@@ -210,10 +211,7 @@ def tally(
     rows = _coded(rows, windows, copies)
     who, stratum = rows["who"].to_numpy().astype(np.int32), _strata(rows)
     exposure, active = _exposure(who, windows.index, stratum, len(windows.starts))
-    chance = (
-        (pl.col("probability") if "probability" in members.columns else pl.lit(1.0)).cast(pl.Float64).fill_null(1.0)
-    )
-    pairs = members.select(pl.col("trend_id", "post_id").cast(pl.String), probability=chance)
+    pairs = members.select(pl.col("trend_id", "post_id").cast(pl.String), probability=how_probable(members))
     pairs = pairs.group_by("trend_id", "post_id").agg(pl.col("probability").max())
     columns = ["post_id", "post", "posted_at", "who", "window", "window_start", "group"]
     pairs = pairs.join(rows.select(columns), on="post_id").sort("trend_id", "post")
