@@ -1,6 +1,7 @@
 """A workspace commits whole, refuses what it cannot keep apart, and hashes authors."""
 
 import stat
+import threading
 from pathlib import Path
 
 import polars as pl
@@ -62,6 +63,25 @@ def test_one_writer_at_a_time(tmp_path: Path) -> None:
             pass
     with second.writing():
         pass
+
+
+def test_asking_whether_a_run_writes_keeps_no_run_from_starting(tmp_path: Path) -> None:
+    writer, stop = home(tmp_path), threading.Event()
+    reader = Workspace.open(tmp_path / "w")
+
+    def ask() -> None:
+        while not stop.is_set():
+            reader.busy()
+
+    asking = threading.Thread(target=ask)
+    asking.start()
+    try:
+        for _ in range(40):
+            with writer.writing():
+                pass
+    finally:
+        stop.set()
+        asking.join()
 
 
 def test_authors_are_hashed_with_a_key_of_this_workspace(tmp_path: Path) -> None:

@@ -31,6 +31,7 @@ _BEFORE_META = {
     "workspace.toml.part",
 }  # what a killed first run leaves
 _COMPACT_AFTER = 64  # files of one table
+_PROBED_S = 2.0  # seconds a writer waits for the lock, which a question whether one is writing holds for a moment
 _REPLACED_H = 1  # hours that replaced files stay, for readers that are still at them
 
 
@@ -157,8 +158,10 @@ class Workspace:
     # ---- one writer
 
     @contextmanager
-    def writing(self) -> Iterator[None]:
+    def writing(self, *, patience: float = _PROBED_S) -> Iterator[None]:
         """Holds the workspace's lock; the system lets go of it when the process dies.
+
+        Waits `patience` seconds for it, since whoever asks whether a run is writing holds it for a moment.
 
         Raises:
             WorkspaceBusy: Another process holds it.
@@ -166,7 +169,7 @@ class Workspace:
         """
         lock = FileLock(self.root / "workspace.lock")
         try:
-            lock.acquire(timeout=0)
+            lock.acquire(timeout=patience)
         except Timeout as exc:
             raise WorkspaceBusy(
                 f"another run is writing the workspace {self.root}: wait for it to end, or name another workspace"
@@ -183,7 +186,7 @@ class Workspace:
     def busy(self) -> bool:
         """Returns whether a run is writing now."""
         try:
-            with self.writing():
+            with self.writing(patience=0):
                 return False
         except StoreError:
             return True
