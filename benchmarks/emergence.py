@@ -10,9 +10,9 @@ before them, in less than 65 weeks), one-sided z over 1.96, at least 1.5 times a
 
 `found`: planted rising looks of which a call holds at least half of the recent posts, half of them its own. `false`:
 calls with under 30 % of posts of rising looks. Then the same dumps with a tagger's errors: type and colour are each right
-with a probability between .5 and 1 that the tagger states (one in six is wrong), and its posts count alike or by it. `early`: weeks from the beginning of a rise to its first call, with weeks
-taken off the end one by one; the limit is a likelihood-ratio test that is told the planted curve, at the level that the
-study's own threshold has.
+with a probability between .5 and 1 that the tagger states (one in six is wrong), and posts count alike or by it. `early`:
+weeks from the beginning of a rise to its first call, with weeks taken off the end one by one; the limit is a
+likelihood-ratio test that is told the planted curve, at the level that the study's own threshold has.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from trendloom.counting import attribute_members, copy_groups, tally
+from trendloom.counting import attribute_members, copy_groups, how_probable, tally
 from trendloom.looks import attribute_names
 from trendloom.stages import judge
 
@@ -149,14 +149,13 @@ def calls_of(posts: pl.DataFrame, tags: pl.DataFrame) -> dict[str, set[str]]:
     """Trends that the study calls, each with its posts; a look is a type and a colour, as they are read."""
     photos = posts.select("post_id", key="post_id", sha256="copy_of")
     values = attribute_members(tags, photos, posts)
-    chance = pl.col("probability") if "probability" in tags.columns else pl.lit(1.0)
-    parts = tags.select(
-        "key", "group", chance.alias("probability"), number=pl.col("value").str.extract(r"(\d+)").cast(pl.Int64)
-    )
+    number = pl.col("value").str.extract(r"(\d+)").cast(pl.Int64)
+    parts = tags.select("key", "group", number=number, probability=how_probable(tags))
     kinds, colours = (parts.filter(group=group) for group in ("type", "colour"))
-    number = (pl.col("number") * 8 + pl.col("number_2")).cast(pl.String).str.zfill(3)
     looks = kinds.join(colours, on="key", suffix="_2").select(
-        trend_id=pl.format("look{}", number), post_id="key", probability=pl.col("probability") * pl.col("probability_2")
+        trend_id=pl.format("look{}", (pl.col("number") * 8 + pl.col("number_2")).cast(pl.String).str.zfill(3)),
+        post_id="key",
+        probability=pl.col("probability") * pl.col("probability_2"),
     )
     members = pl.concat([values, looks])
     names = pl.concat([

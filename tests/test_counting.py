@@ -402,7 +402,7 @@ class TestAttributes:
         shown = members("t", ["p1", "p2", "p3"]).with_columns(probability=pl.Series([0.2, None, 0.9]))
         until = MONDAY + timedelta(weeks=1)
         found = tally(table, shown, as_of=until)
-        assert found.row_chance.tolist() == [0.2, 1.0, 0.9]
+        assert found.row_probability.tolist() == [0.2, 1.0, 0.9]
         assert found.members["probability"].to_list() == [0.2, 1.0, 0.9]
         assert found.series.equals(tally(table, shown.drop("probability"), as_of=until).series)
 

@@ -543,7 +543,7 @@ class TestCurves:
         stratum, exposure = np.array([0, 0, 1, 1], dtype=np.int32), np.ones((4, 2))
         window, voice, trend = np.array([0, 1, 2, 2]), np.array([0, 1, 2, 3]), np.zeros(4, dtype=np.int64)
         chance = np.array([1.0, 1.0, 0.5, 0.5])
-        found = weekly(trend, window, voice, stratum, exposure, trends=1, reach=1, chance=chance)
+        found = weekly(trend, window, voice, stratum, exposure, trends=1, reach=1, probability=chance)
         assert found.by_window[0] == pytest.approx([1.2, 1.2, 1.2, 0.0])
         assert found.by_stratum[0] == pytest.approx([2.4, 1.2])
 
@@ -552,7 +552,7 @@ class TestCurves:
         window, voice = np.array([3, 3, 15]), np.array([0, 0, 1])
         found = weekly(
             np.zeros(3, dtype=np.int64), window, voice, stratum, exposure,
-            trends=1, reach=1, chance=np.array([0.3, 0.8, 0.8]),
+            trends=1, reach=1, probability=np.array([0.3, 0.8, 0.8]),
         )  # fmt: skip
         assert found.by_window[0, [3, 15]] == pytest.approx([1.0, 1.0])
 
@@ -562,7 +562,7 @@ class TestCurves:
         trend, window, voice = rng.integers(0, 3, 60), rng.integers(0, 20, 60), rng.integers(0, 10, 60)
         stratum, exposure = rng.integers(0, 2, 10).astype(np.int32), np.ones((20, 2))
         plain = weekly(trend, window, voice, stratum, exposure, trends=3, reach=6)
-        found = weekly(trend, window, voice, stratum, exposure, trends=3, reach=6, chance=np.full(60, chance))
+        found = weekly(trend, window, voice, stratum, exposure, trends=3, reach=6, probability=np.full(60, chance))
         assert found.by_window == pytest.approx(plain.by_window)
         assert found.by_stratum == pytest.approx(plain.by_stratum)
 

@@ -1,6 +1,6 @@
 """Posts and memberships to counts per trend and window: unique authors, copies collapsed, shares with intervals."""
 
-from trendloom.counting.attributes import asked_values, attribute_members
+from trendloom.counting.attributes import asked_values, attribute_members, how_probable
 from trendloom.counting.copies import copy_groups, near_pairs
 from trendloom.counting.parts import PARTS, posts_showing
 from trendloom.counting.shares import wilson
@@ -16,6 +16,7 @@ __all__ = [
     "attribute_members",
     "choose_windows",
     "copy_groups",
+    "how_probable",
     "near_pairs",
     "plausible",
     "posts_showing",

@@ -41,14 +41,7 @@ def attribute_members(
         min_posts: Posts that a trend needs.
         min_authors: Authors that a trend needs.
     """
-    columns = ["key", "garment", "group", "value"]
-    known = tags.select(*columns, probability=how_probable(tags))
-    known = known.filter(pl.col("group").is_in(_GROUPS) & pl.col("value").is_not_null()).unique(columns)
-    known = known.filter(~(pl.col("group").eq("pattern") & pl.col("value").str.to_lowercase().is_in(_PLAIN)))
-    shades = known.filter(pl.col("group").eq("colour") & pl.col("value").is_in(list(_FAMILIES)))
-    families = shades.with_columns(pl.col("value").replace(_FAMILIES)).group_by(columns)
-    known = pl.concat([known, families.agg(pl.col("probability").sum().clip(upper_bound=1.0))])
-    known = known.with_columns(part=pl.concat_str("group", pl.lit(":"), pl.col("value").str.replace_all(r"[+]", " ")))
+    known = _values(tags)
     found = [known.select("key", "probability", trend_id=pl.concat_str(pl.lit(_KIND), "part"))]
     for first, second in _PAIRS:
         left, right = known.filter(group=first), known.filter(group=second)
@@ -66,6 +59,19 @@ def attribute_members(
     )
     rows = rows.join(enough, on="trend_id", how="semi").select("trend_id", "post_id", "probability")
     return rows.join(_of_one_shade(rows), on="trend_id", how="anti").sort("trend_id", "post_id")
+
+
+def _values(tags: pl.DataFrame) -> pl.DataFrame:
+    """Returns key, garment, group, value, probability and part (`group:value`), each value once; families of shades too."""
+    columns = ["key", "garment", "group", "value"]
+    known = tags.select(*columns, probability=how_probable(tags))
+    known = known.filter(pl.col("group").is_in(_GROUPS) & pl.col("value").is_not_null())
+    known = known.filter(~(pl.col("group").eq("pattern") & pl.col("value").str.to_lowercase().is_in(_PLAIN)))
+    known = known.group_by(columns, maintain_order=True).agg(pl.col("probability").max())
+    shades = known.filter(pl.col("group").eq("colour") & pl.col("value").is_in(list(_FAMILIES)))
+    families = shades.with_columns(pl.col("value").replace(_FAMILIES)).group_by(columns, maintain_order=True)
+    known = pl.concat([known, families.agg(pl.col("probability").sum().clip(upper_bound=1.0))])
+    return known.with_columns(part=pl.concat_str("group", pl.lit(":"), pl.col("value").str.replace_all(r"[+]", " ")))
 
 
 def asked_values(trend_id: str) -> dict[str, tuple[str, ...]]:

@@ -37,7 +37,7 @@ class Tally:
         exposure: (windows, strata) float64, posts, at most seven an author and window.
         active: (windows,) int64, unique authors.
         row_trend, row_post, row_window, row_author, row_voice: (rows,) int32, a row per trend and post in a window.
-        row_chance: (rows,) float64, the probability that the post shows the trend.
+        row_probability: (rows,) float64, the probability that the post shows the trend.
         post_author, post_window, post_at: per post of `posts`; int32, int32 (-1 none), microseconds since 1970.
         series: trend_id, window_start, numerator, denominator, authors, share, share_low, share_high, posts, and distinct:
             posts of which copies of one photo are one.
@@ -56,7 +56,7 @@ class Tally:
     row_window: Codes
     row_author: Codes
     row_voice: Codes
-    row_chance: NDArray[np.float64]
+    row_probability: NDArray[np.float64]
     post_author: Codes
     post_window: Codes
     post_at: NDArray[np.int64]
@@ -242,7 +242,7 @@ def tally(
         row_window=window,
         row_author=who[post],
         row_voice=ever,
-        row_chance=inside["probability"].to_numpy().astype(np.float64),
+        row_probability=inside["probability"].to_numpy().astype(np.float64),
         post_author=who,
         post_window=windows.index,
         post_at=rows["posted_at"].cast(pl.Datetime("us")).cast(pl.Int64).fill_null(0).to_numpy(),

@@ -87,7 +87,7 @@ class Counted(Protocol):
         """Author per row, copies counted as their first poster."""
 
     @property
-    def row_chance(self) -> Floats:
+    def row_probability(self) -> Floats:
         """Probability that the post shows the trend, per row."""
 
     @property

@@ -98,16 +98,16 @@ def weekly(
     *,
     trends: int,
     reach: int,
-    chance: Floats | None = None,
+    probability: Floats | None = None,
 ) -> Counts:
     """Returns counts in which a person weighs one in any season.
 
     Whoever shows a trend in several windows within `reach` before and after counts by one over their number in each,
     so that a busy account is one person, and at no end of the data more.
 
-    `chance` (rows,), the probability that a row is right, weighs it: what is noise among the rows moves with everything
-    else, so that weights near the chance of being right see a change best. A trend's counts are scaled to carry the
-    information of weighted ones, sum(w)^2 / sum(w^2) of them (Kish 1965, Survey Sampling, section 11.7).
+    `probability` (rows,), that a row is right, weighs it: what is noise among the rows moves with everything else, so
+    that such weights see a change best. A trend's counts then sum to the effective sample size, sum(w)^2 / sum(w^2)
+    (Kish 1965, Survey Sampling, section 11.7).
     """
     windows, strata = exposure.shape
     people, spread = max(len(stratum), 1), 2 * windows + 2 * reach
@@ -115,10 +115,10 @@ def weekly(
     weight = 1 / (np.searchsorted(key, key + reach, side="right") - np.searchsorted(key, key - reach))
     pair, at = np.divmod(key, spread)
     which, who = np.divmod(pair, people)
-    if chance is not None:
+    if probability is not None:
         likeliest = np.zeros(len(key))
-        np.maximum.at(likeliest, of_row, chance)
-        weight = _weighed(weight, likeliest, which, trends)
+        np.maximum.at(likeliest, of_row, probability)
+        weight = _effective(weight, likeliest, which, trends)
     return Counts(
         by_window=_table(which * windows + at, weight, (trends, windows)),
         by_stratum=_table(which * strata + stratum[who], weight, (trends, strata)),
@@ -126,12 +126,12 @@ def weekly(
     )
 
 
-def _weighed(people: Floats, chance: Floats, trend: Ints, trends: int) -> Floats:
-    """Returns people times chance, each trend's scaled so that their sum is the number of certain ones that tell as much."""
-    once = np.bincount(trend, weights=people * chance, minlength=trends)
-    twice = np.bincount(trend, weights=people * chance**2, minlength=trends)
+def _effective(people: Floats, probability: Floats, trend: Ints, trends: int) -> Floats:
+    """Returns people times probability, scaled within each trend so that they sum to its effective sample size."""
+    once = np.bincount(trend, weights=people * probability, minlength=trends)
+    twice = np.bincount(trend, weights=people * probability**2, minlength=trends)
     scale = np.divide(once, twice, out=np.ones(trends), where=twice > 0)
-    found: Floats = people * chance * scale[trend]
+    found: Floats = people * probability * scale[trend]
     return found
 
 

@@ -121,9 +121,15 @@ class Rises:
         """Returns the counts of some of the tally's rows, `trend` being whose each of them is."""
         tally = self._tally
         which, window, voice = (c.astype(np.int64) for c in (trend, tally.row_window[rows], tally.row_voice[rows]))
-        chance = tally.row_chance[rows]
         return weekly(
-            which, window, voice, tally.stratum, tally.exposure, trends=trends, reach=self._reach, chance=chance
+            which,
+            window,
+            voice,
+            tally.stratum,
+            tally.exposure,
+            trends=trends,
+            reach=self._reach,
+            probability=tally.row_probability[rows],
         )
 
     def _priors(self, scales: tuple[float, float, float], trends: Ints, slope: float) -> Prior:
