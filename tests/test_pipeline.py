@@ -4,6 +4,7 @@ import csv
 import os
 import shutil
 import zipfile
+from collections import defaultdict
 from collections.abc import Sequence
 from datetime import date
 from pathlib import Path
@@ -344,7 +345,23 @@ def test_trend_columns_are_the_contract(home: Workspace, tmp_path: Path) -> None
         "distinct",
     ]
     export(home, "members", tmp_path / "m.csv")
-    assert list(rows_of(tmp_path / "m.csv")[0]) == ["trend_id", "post_id", "window_start"]
+    members = rows_of(tmp_path / "m.csv")
+    assert list(members[0]) == ["trend_id", "post_id", "window_start", "probability"]
+    export(home, "tags", tmp_path / "tags.csv")
+    export(home, "posts", tmp_path / "p.csv")
+    shown_in = defaultdict(list)
+    for row in rows_of(tmp_path / "p.csv"):
+        shown_in[row["key"]].append(row["post_id"])
+    likeliest: dict[tuple[str, str], float] = {}
+    for tag in rows_of(tmp_path / "tags.csv"):
+        for post in shown_in[tag["key"]]:
+            place = (f"attribute:{tag['group']}:{tag['value']}", post)
+            likeliest[place] = max(likeliest.get(place, 0.0), float(tag["probability"]))
+    of_one_value = {(row["trend_id"], row["post_id"]): float(row["probability"]) for row in members}
+    of_one_value = {place: chance for place, chance in of_one_value.items() if place in likeliest}
+    assert min(of_one_value.values()) < 1
+    for place, chance in of_one_value.items():  # a post shows a value as surely as its likeliest garment does
+        assert chance == pytest.approx(likeliest[place], abs=1e-6)
 
 
 def test_small_groups_are_nulled_never_removed(home: Workspace, tmp_path: Path) -> None:

@@ -135,7 +135,8 @@ def _result(found: Results, table: str, k: int) -> pl.DataFrame:
             "distinct",
         )
         return publish(found.series, "series", k).select(columns).sort("trend_id", "window_start")
-    rows = found.members.select("trend_id", "post_id", "window_start").sort("trend_id", "window_start", "post_id")
+    rows = found.members.select("trend_id", "post_id", "window_start", "probability")
+    rows = rows.sort("trend_id", "window_start", "post_id")
     return rows if k == 1 else _of_many(rows, found, k)
 
 
