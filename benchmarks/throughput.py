@@ -191,7 +191,7 @@ def report(running: list[Contestant], photos: int, rounds: int, size: int) -> No
                 ]
             )
     words = f"{photos} photos of {SIZE[0]} x {SIZE[1]} ({size // 1000} kB), one thread, {rounds} rounds in turns"
-    section = "throughput" if photos == PHOTOS else f"throughput-{photos}"  # one number of photos leaves another's
+    section = "throughput" if photos == PHOTOS else f"throughput-{photos}"  # beside it, not over it
     record(
         section,
         f"JPEG to tags: {words}",
